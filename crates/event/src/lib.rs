@@ -7,6 +7,7 @@
 mod batch;
 mod clock;
 mod identity;
+pub mod pyjson;
 mod reason;
 mod repair;
 mod revision;
