@@ -1,0 +1,178 @@
+//! Who may see which property of a schema, and which properties are columns.
+//!
+//! ```toml
+//! schema = "binderhub.jupyter.org/launch"   # the id, for all its versions
+//!
+//! [visibility]                              # property or envelope field -> who; what is not listed is private
+//! timestamp = "coarsened(minute)"
+//! provider = "public"
+//!
+//! [columns]                                 # property -> type of the column of that name
+//! provider = "text"
+//! ```
+
+use event::Column;
+use serde::Deserialize;
+
+use crate::builtin::kind_named;
+
+/// What may be done with a property outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Visibility {
+    /// It may be published as it is.
+    Public,
+    /// It may be published after a rule took precision from it.
+    Coarsened(Coarsening),
+    /// It may leave as a keyed hash only.
+    Pseudonym,
+    /// It never leaves.
+    Private,
+}
+
+/// How precision is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coarsening {
+    /// A time, cut to the minute (not rounded), its zone as given.
+    Minute,
+}
+
+impl Visibility {
+    /// The visibility of that name in a policy file.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "public" => Some(Self::Public),
+            "coarsened(minute)" => Some(Self::Coarsened(Coarsening::Minute)),
+            "pseudonym" => Some(Self::Pseudonym),
+            "private" => Some(Self::Private),
+            _ => None,
+        }
+    }
+}
+
+/// The policy of one schema id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    schema: Box<str>,
+    visibility: Vec<(Box<str>, Visibility)>,
+    columns: Vec<Column>,
+}
+
+/// A policy file that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// It is not TOML of the expected form.
+    #[error("not a policy file: {0}")]
+    Form(String),
+    /// A visibility that does not exist.
+    #[error("'{property}' has the visibility '{name}'; there are public, coarsened(minute), pseudonym and private")]
+    UnknownVisibility {
+        /// Whose.
+        property: String,
+        /// As written.
+        name: String,
+    },
+    /// A type of column that does not exist.
+    #[error("the column '{property}' has the type '{name}'; there are text, boolean, integer and number")]
+    UnknownKind {
+        /// Whose.
+        property: String,
+        /// As written.
+        name: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    schema: String,
+    #[serde(default)]
+    visibility: toml::Table,
+    // In the order of the file: it is the order of the columns.
+    #[serde(default)]
+    columns: toml::Table,
+}
+
+impl Policy {
+    /// The policy of a schema about which nothing was declared: all private, no columns.
+    pub fn private(schema: &str) -> Self {
+        Self { schema: schema.into(), visibility: Vec::new(), columns: Vec::new() }
+    }
+
+    /// Reads a policy file.
+    ///
+    /// # Errors
+    /// It is not of the form shown above, or names a visibility or type that does not exist.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        let file: File = toml::from_str(text).map_err(|error| PolicyError::Form(error.to_string()))?;
+        let mut policy = Self::private(&file.schema);
+        for (property, value) in file.visibility {
+            let name = value.as_str().unwrap_or_default();
+            let visibility = Visibility::from_name(name).ok_or_else(|| PolicyError::UnknownVisibility {
+                property: property.clone(),
+                name: told(&value),
+            })?;
+            policy.visibility.push((property.into(), visibility));
+        }
+        for (property, value) in file.columns {
+            let name = value.as_str().unwrap_or_default();
+            let kind = kind_named(name)
+                .ok_or_else(|| PolicyError::UnknownKind { property: property.clone(), name: told(&value) })?;
+            policy.columns.push(Column { name: property.clone().into(), property: property.into(), kind });
+        }
+        Ok(policy)
+    }
+
+    /// The schema id that it is about.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Who may see `property` (an envelope field, too); private unless declared otherwise.
+    pub fn visibility(&self, property: &str) -> Visibility {
+        let declared = self.visibility.iter().find(|(name, _)| **name == *property);
+        declared.map_or(Visibility::Private, |(_, visibility)| *visibility)
+    }
+
+    /// Every property that was declared, in the order of the file.
+    pub fn declared(&self) -> impl Iterator<Item = (&str, Visibility)> {
+        self.visibility.iter().map(|(name, visibility)| (&**name, *visibility))
+    }
+
+    /// The promoted properties, in the order of the file.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+}
+
+fn told(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| format!("a value of type {}", value.type_str()), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_declared_is_private() {
+        let policy = Policy::parse("schema = 'a/b'\n[visibility]\nx = 'public'\nt = 'coarsened(minute)'").unwrap();
+        assert_eq!(policy.visibility("x"), Visibility::Public);
+        assert_eq!(policy.visibility("t"), Visibility::Coarsened(Coarsening::Minute));
+        assert_eq!(policy.visibility("y"), Visibility::Private);
+        assert_eq!(Policy::private("a/b").visibility("x"), Visibility::Private);
+    }
+
+    #[test]
+    fn wrong_files_are_refused_with_what_would_be_right() {
+        for (text, complaint) in [
+            ("", "missing field `schema`"),
+            ("schema = 'a/b'\nvisiblity = {}", "unknown field `visiblity`"),
+            ("schema = 'a/b'\n[visibility]\nx = 'publik'", "there are public, coarsened(minute), pseudonym and private"),
+            ("schema = 'a/b'\n[visibility]\nx = 1", "'x' has the visibility 'a value of type integer'"),
+            ("schema = 'a/b'\n[columns]\nx = 'float'", "there are text, boolean, integer and number"),
+        ] {
+            let error = Policy::parse(text).unwrap_err().to_string();
+            assert!(error.contains(complaint), "{error}");
+        }
+    }
+}
