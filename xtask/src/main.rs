@@ -1,1 +1,131 @@
-fn main() {}
+//! Tasks of the repository, run as `cargo xtask <task>`: nothing has to be installed first but a Rust toolchain.
+//!
+//! A task is a list of [`stage::Stage`]s. Every stage runs, also after one that failed; at the end stands a table of
+//! what each said and how long it took, and under it the closing totals of the test runners.
+
+mod chromium;
+mod command;
+mod python;
+mod stage;
+mod tidy;
+mod totals;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::command::Tool;
+use crate::stage::{Outcome, Plan};
+
+const HELP: &str = "\
+Tasks of the repository
+
+  cargo xtask check          style rules, formatting, clippy
+  cargo xtask test           sets up what the tests need and runs all of them
+  cargo xtask test --rust    style rules, formatting, clippy and the Rust tests: no set-up, no Python, no browser
+  cargo xtask tidy           the style rules alone
+  cargo xtask browser        the tests in a browser alone (builds and sets up what they need)
+";
+
+/// What the real program is built with wherever tests start it: places at which a test can kill it.
+const FEATURES: &str = "hubscope/failpoints";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = repository();
+    let mut plan = Plan::new(&root);
+    match words.as_slice() {
+        ["check"] => check(&mut plan),
+        ["tidy"] => plan.run("tidy", tidy_stage),
+        ["test"] => {
+            rust(&mut plan);
+            browser(&mut plan);
+        }
+        ["test", "--rust"] => rust(&mut plan),
+        ["browser"] => {
+            plan.run("build", build_stage);
+            browser(&mut plan);
+        }
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("xtask: no task '{}'\n\n{HELP}", words.join(" "));
+            return ExitCode::from(2);
+        }
+    }
+    plan.report()
+}
+
+/// The checkout that this program was built from.
+fn repository() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_path_buf()
+}
+
+fn check(plan: &mut Plan) {
+    plan.run("tidy", tidy_stage);
+    plan.run("format", format_stage);
+    plan.run("clippy", clippy_stage);
+}
+
+/// Builds before it tests, in one profile and with one set of features: the program that the acceptance tests start is
+/// then compiled once, by the same units as the unit tests.
+fn rust(plan: &mut Plan) {
+    check(plan);
+    plan.run("build", build_stage);
+    plan.run("rust tests", rust_tests_stage);
+}
+
+fn browser(plan: &mut Plan) {
+    plan.run("set up python", python::set_up);
+    plan.run("set up browser", chromium::set_up);
+    plan.run("browser tests", browser_tests_stage);
+}
+
+fn tidy_stage(root: &Path) -> Result<Outcome> {
+    tidy::check(root).map(Outcome::from)
+}
+
+fn format_stage(root: &Path) -> Result<Outcome> {
+    if !Tool::cargo(root).args(["fmt", "--version"]).works() {
+        return Ok(Outcome::Skipped("rustfmt is not installed".into()));
+    }
+    Tool::cargo(root).args(["fmt", "--all", "--check"]).run()?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn clippy_stage(root: &Path) -> Result<Outcome> {
+    if !Tool::cargo(root).args(["clippy", "--version"]).works() {
+        return Ok(Outcome::Skipped("clippy is not installed".into()));
+    }
+    let arguments = ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "--deny", "warnings"];
+    Tool::cargo(root).args(arguments).run()?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn build_stage(root: &Path) -> Result<Outcome> {
+    Tool::cargo(root).args(["build", "--workspace", "--all-targets", "--features", FEATURES]).run()?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn rust_tests_stage(root: &Path) -> Result<Outcome> {
+    let arguments = ["test", "--workspace", "--features", FEATURES, "--no-fail-fast"];
+    let ran = Tool::cargo(root).args(arguments).run_and_read()?;
+    let totals = totals::of_cargo_test(&ran.text);
+    Ok(Outcome::of_tests(ran.succeeded && totals.passed > 0, totals.to_string()))
+}
+
+fn browser_tests_stage(root: &Path) -> Result<Outcome> {
+    let python = python::interpreter(root);
+    let browser = chromium::find().context("there is no Chromium; see the stage 'set up browser'")?;
+    let ran = Tool::new(&python, root)
+        .args(["-m", "pytest", "tests/browser"])
+        .variable("CHROMIUM", &browser)
+        .run_and_read()?;
+    let total = totals::of_pytest(&ran.text).context("pytest printed no totals")?;
+    Ok(Outcome::of_tests(ran.succeeded, total))
+}

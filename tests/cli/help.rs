@@ -1,0 +1,53 @@
+//! What the program says of itself. A change of these texts is a change for users: the snapshots show it.
+
+use acceptance::Sandbox;
+
+#[test]
+fn every_command_explains_itself() {
+    let sandbox = Sandbox::new();
+    let commands: [&[&str]; 14] = [
+        &[],
+        &["serve"],
+        &["demo"],
+        &["import"],
+        &["import", "cloud-log"],
+        &["import", "archive"],
+        &["archive"],
+        &["archive", "publish"],
+        &["query"],
+        &["kpi"],
+        &["kpi", "run"],
+        &["schema"],
+        &["schema", "list"],
+        &["schema", "add"],
+    ];
+    for command in commands {
+        let arguments = [command, &["--help"]].concat();
+        let mut program = sandbox.command(&arguments);
+        program.env("COLUMNS", "100");
+        let help = sandbox.run_command(program).output();
+        insta::assert_snapshot!(format!("help {}", command.join(" ")).trim_end().replace(' ', "-"), help);
+    }
+}
+
+#[test]
+fn wrong_usage_is_told_and_ends_with_2() {
+    let sandbox = Sandbox::new();
+    for arguments in
+        [&["no-such-command"][..], &["query"], &["serve", "--listen", "nowhere"], &["kpi", "show", "nothing"]]
+    {
+        let ended = sandbox.run(arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", ended.stderr);
+        assert!(!ended.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_setting_that_does_not_exist_is_told() {
+    let sandbox = Sandbox::new();
+    let mut program = sandbox.command(["serve", "--listen", "127.0.0.1:0"]);
+    program.env("HUBSCOPE_STORE__FLUSH_INTERWAL", "5 s");
+    let ended = sandbox.run_command(program);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("flush_interwal") && ended.stderr.contains("flush_interval"), "{}", ended.stderr);
+}

@@ -1,0 +1,7 @@
+//! The command line, as a user meets it.
+
+mod folder;
+mod help;
+mod kpi;
+mod query;
+mod schema;

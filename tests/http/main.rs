@@ -1,0 +1,6 @@
+//! The HTTP doors, with exact bytes: what real emitters sent, and what no one should send.
+
+mod bad_input;
+mod captures;
+mod encodings;
+mod questions;

@@ -1,0 +1,96 @@
+//! Questions over HTTP: health, SQL within its bounds, the catalogue, pages and the archive.
+
+use acceptance::{Sandbox, Server};
+use serde_json::json;
+
+#[test]
+fn a_running_server_is_alive_and_ready() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    assert_eq!(server.get("/healthz").status, 200);
+    let ready = server.get("/readyz");
+    assert_eq!(ready.status, 200, "{}", ready.text());
+    assert_eq!(ready.json()["ready"], true);
+}
+
+#[test]
+fn sql_that_is_more_than_one_question_is_refused() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    for sql in [
+        "",
+        "SELEC 1",
+        "DROP TABLE events",
+        "DELETE FROM events",
+        "INSERT INTO events VALUES (1)",
+        "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '/'",
+        "COPY (SELECT 1) TO '/tmp/out.csv'",
+        "SELECT 1; SELECT 2",
+        "SET datafusion.execution.batch_size = 1",
+        "SELECT * FROM nothing",
+        "SELECT * FROM '/etc/passwd'",
+    ] {
+        let body = json!({ "sql": sql }).to_string();
+        let answer = server.client().post("/api/v1/query", "application/json", body.as_bytes()).expect("an answer");
+        assert_eq!(answer.status, 400, "{sql}: {}", answer.text());
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{sql}");
+    }
+}
+
+#[test]
+fn an_answer_that_was_cut_says_so() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    let ask = |limit: u64| {
+        let body = json!({ "sql": "SELECT value FROM generate_series(1, 5)", "limit": limit }).to_string();
+        server.client().post("/api/v1/query", "application/json", body.as_bytes()).expect("an answer")
+    };
+    let ask_values = |limit: u64| {
+        let body = json!({ "sql": "SELECT * FROM (VALUES (1), (2), (3)) AS t (n) ORDER BY n", "limit": limit });
+        let answer = server.client().post("/api/v1/query", "application/json", body.to_string().as_bytes());
+        answer.expect("an answer").json()
+    };
+    assert_ne!(ask(1).status, 500, "table functions are answered or refused, and never an error of ours");
+    let cut = ask_values(2);
+    assert_eq!((cut["rows"].as_array().map(Vec::len), &cut["truncated"]), (Some(2), &true.into()), "{cut}");
+    let whole = ask_values(3);
+    assert_eq!((whole["rows"].as_array().map(Vec::len), &whole["truncated"]), (Some(3), &false.into()), "{whole}");
+}
+
+#[test]
+fn the_catalogue_and_its_questions_are_answered() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    let launch = r#"{"timestamp": "2024-03-01T12:00:00Z", "schema": "binderhub.jupyter.org/launch", "version": 1, "provider": "GitHub", "spec": "Ada/Lovelace.git/main", "status": "success"}"#;
+    assert_eq!(server.post_events(launch.as_bytes()).status, 200);
+    let catalogue = server.get("/api/v1/kpis").json();
+    let ids: Vec<&str> =
+        catalogue["kpis"].as_array().into_iter().flatten().filter_map(|kpi| kpi["id"].as_str()).collect();
+    for id in ["launches", "top-repos", "repo-history"] {
+        assert!(ids.contains(&id), "{catalogue}");
+    }
+    let launches = value(&server, "/api/v1/kpis/launches?from=2024-03-01&to=2024-03-02");
+    assert!(launches.contains("2024-03-01"), "{launches}");
+    let top = value(&server, "/api/v1/kpis/top-repos?from=2024-03-01&to=2024-03-02");
+    assert!(top.contains("github.com/ada/lovelace"), "{top}");
+    assert_eq!(server.get("/api/v1/kpis/no-such-question").status, 404);
+}
+
+fn value(server: &Server, path: &str) -> String {
+    let answer = server.get(path);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer.text()
+}
+
+#[test]
+fn pages_name_no_other_host_and_set_a_strict_policy() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    let page = server.get("/");
+    assert_eq!(page.status, 200);
+    let policy = page.header("content-security-policy").unwrap_or_default();
+    assert!(policy.contains("default-src 'none'") || policy.contains("default-src 'self'"), "{policy}");
+    assert!(!policy.contains("unsafe-"), "{policy}");
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(server.get("/nothing-here").status, 404);
+}

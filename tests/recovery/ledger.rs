@@ -1,0 +1,81 @@
+//! What the client knows: which events it sent, and what it was told of each.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What the client knows of an event that it sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Sent, and no answer came.
+    Nothing,
+    /// Answered with 200.
+    Acknowledged,
+    /// Answered with another status.
+    Refused(u16),
+}
+
+/// One event as the client remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Whether it is a launch that its schema admits; the others belong in quarantine.
+    pub(crate) is_launch: bool,
+    pub(crate) told: Told,
+}
+
+/// All that was sent in a test, by the id that the client gave each event.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    sent: Mutex<BTreeMap<String, Sent>>,
+    answered: Mutex<u64>,
+    one_more: Condvar,
+}
+
+impl Ledger {
+    /// Notes events before they are sent.
+    pub(crate) fn sending(&self, events: &[(String, bool)]) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, is_launch) in events {
+            let earlier = sent.insert(id.clone(), Sent { is_launch: *is_launch, told: Told::Nothing });
+            assert_eq!(earlier, None, "the id {id} was sent before");
+        }
+    }
+
+    /// Notes the answer that the request with these events got.
+    pub(crate) fn answered(&self, events: &[(String, bool)], status: u16) {
+        let told = if status == 200 { Told::Acknowledged } else { Told::Refused(status) };
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, _) in events {
+            sent.get_mut(id).expect("it was noted before it was sent").told = told;
+        }
+        drop(sent);
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.one_more.notify_all();
+    }
+
+    /// Requests answered so far.
+    pub(crate) fn answers(&self) -> u64 {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `count` requests were answered.
+    ///
+    /// # Panics
+    /// When that takes longer than `limit`.
+    pub(crate) fn wait_for_answers(&self, count: u64, limit: Duration) {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.one_more.wait_timeout_while(answered, limit, |answered| *answered < count);
+        let (answered, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "{} of {count} answers after {limit:?}", *answered);
+    }
+
+    /// Every event with what is known of it.
+    pub(crate) fn events(&self) -> BTreeMap<String, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many events were acknowledged.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.events().values().filter(|sent| sent.told == Told::Acknowledged).count()
+    }
+}
