@@ -1,0 +1,167 @@
+"""The real program on its sample data, seen in a real browser.
+
+One demo serves all tests of a run; every test gets a page of its own that fails the test, once it is over, for an error on
+the console, an answer that is an error, or a request to another host.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCREENSHOTS = REPOSITORY / "target" / "screenshots"
+
+# In a build without optimisation, on a slow machine, loading the sample takes this long at most.
+START_SECONDS_MAX = 180
+STOP_SECONDS_MAX = 60
+
+# The browser asks nobody but the page's server: neither for updates nor to measure the network.
+BROWSER_ARGUMENTS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def program() -> Path:
+    named = os.environ.get("ACCEPTANCE_BINARY")
+    if named:
+        return Path(named)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+    built = REPOSITORY / target / "debug" / "hubscope"
+    assert built.is_file(), f"{built} was not built; `cargo xtask browser` builds it first"
+    return built
+
+
+class Demo:
+    """`hubscope demo`, from its start until Ctrl-C."""
+
+    def __init__(self, temporary: Path):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HUBSCOPE_")}
+        environment["TMPDIR"] = str(temporary)
+        self.lines: list[str] = []
+        self.address: str | None = None
+        self.said = threading.Event()
+        self.process = subprocess.Popen(
+            [program(), "demo", "--quiet", "--port", "18200"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.append(line)
+            found = re.search(r"http://[0-9.]+:[0-9]+", line)
+            if found:
+                self.address = found.group()
+                self.said.set()
+        self.said.set()
+
+    def wait(self) -> str:
+        self.said.wait(START_SECONDS_MAX)
+        if self.address is None:
+            self.process.kill()
+            pytest.fail("the demo said no address:\n" + "".join(self.lines))
+        return self.address
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(STOP_SECONDS_MAX)
+        self.reader.join()
+        return code
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory) -> str:
+    demo = Demo(tmp_path_factory.mktemp("demo"))
+    yield demo.wait()
+    assert demo.stop() == 0, "".join(demo.lines)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Browser:
+    arguments = BROWSER_ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watch:
+    """What a page did that no page of ours does."""
+
+    host: str
+    faults: list[str] = field(default_factory=list)
+
+    def on(self, page: Page):
+        page.on("console", lambda message: self.console(message))
+        page.on("pageerror", lambda error: self.faults.append(f"script failed: {error}"))
+        page.on("request", lambda request: self.request(request.url))
+        page.on("response", lambda response: self.response(response))
+
+    def console(self, message):
+        if message.type in ("error", "warning"):
+            self.faults.append(f"console: {message.text}")
+
+    def request(self, url: str):
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob", "about") and parts.netloc != self.host:
+            self.faults.append(f"asked another host: {url}")
+
+    def response(self, response):
+        if response.status >= 400:
+            self.faults.append(f"{response.status} for {response.url}")
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Opens pages of a width, in light or dark, with or without scripts; watches each to the end of the test."""
+    opened = []
+
+    def opener(path="/", width=1280, scheme="light", scripts=True) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+            reduced_motion="reduce",
+            base_url=address,
+        )
+        page = context.new_page()
+        watch = Watch(urlsplit(address).netloc)
+        watch.on(page)
+        opened.append((context, watch))
+        page.goto(path)
+        return page
+
+    yield opener
+    for context, watch in opened:
+        context.close()
+        assert watch.faults == []
+
+
+@pytest.fixture
+def screenshot():
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+
+    def take(page: Page, name: str):
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+    return take
