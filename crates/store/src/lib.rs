@@ -1,1 +1,45 @@
-//! store
+//! What was admitted, kept: two Delta tables on a disk that is synced, and the tail that is not in them yet.
+//!
+//! ```text
+//! acknowledge ─▶ tail (Arrow, memory) ─▶ flush ─▶ quarantine, then events (a part and a transaction in one commit)
+//! import      ─────────────────────────────────▶ the same, its ledger being the transactions
+//!                         snapshot = parts ∪ tail, every event once ─▶ scan, or the query engine's own reading
+//! ```
+//!
+//! Invariants: **S1** positions of a journal have no gap and no double up to its transaction ([`Store::verify_positions`]).
+//! **S2** compaction keeps the multiset of rows. **S3** what was acknowledged shows in the next [`Store::snapshot`].
+//!
+//! It names Delta, and nothing above it does. It knows no SQL, no HTTP, no schema's text; it never decides when to flush.
+//! The format is described in `docs/formats/tables.md`.
+
+mod base64;
+mod columns;
+mod delta;
+pub mod disk;
+mod durable_fs;
+mod durable_upload;
+mod error;
+mod flush;
+mod options;
+mod part;
+mod rows;
+pub mod scan;
+mod snapshot;
+mod sort;
+mod status;
+mod store;
+mod tail;
+mod transactions;
+mod write;
+
+pub use columns::{ColumnClash, LOGGED_STATISTICS, Table};
+pub use durable_fs::DurableFs;
+pub use error::{Cause, CompactError, FlushError, ImportError, OpenError, TableError};
+pub use flush::Flushed;
+pub use options::Options;
+pub use part::Part;
+pub use rows::{Rows, is_suspect};
+pub use scan::{Scan, Selection};
+pub use snapshot::{Snapshot, TableSnapshot};
+pub use status::{FlushStatus, Status, TableStatus};
+pub use store::Store;

@@ -1,0 +1,383 @@
+//! The store: both tables, the tail, and the one place where they are swapped.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+use event::{CollectorId, Column, Position};
+
+use crate::columns::{self, ColumnClash, Table};
+use crate::delta::{Delta, View};
+use crate::durable_fs::{DurableFs, blocking};
+use crate::error::OpenError;
+use crate::options::Options;
+use crate::rows::{Rows, position_value};
+use crate::scan::Scan;
+use crate::snapshot::{Snapshot, TableSnapshot, committed, ledger};
+use crate::status::{FlushStatus, Status, TableStatus};
+use crate::tail::Tail;
+
+/// The tables and the tail of one data folder. One per process and folder.
+#[derive(Debug)]
+pub struct Store {
+    dirs: [PathBuf; 2],
+    pub(crate) fs: DurableFs,
+    pub(crate) options: Options,
+    live: Mutex<Live>,
+    pub(crate) committer: tokio::sync::Mutex<Committer>,
+    pub(crate) counters: Counters,
+}
+
+/// What [`Store::snapshot`] is made of. Behind one lock, held for microseconds.
+#[derive(Debug)]
+struct Live {
+    attached: Option<Attached>,
+    events: Side,
+    quarantine: Side,
+    snapshot: Option<Arc<Snapshot>>,
+    last_flush: Option<FlushStatus>,
+}
+
+#[derive(Debug)]
+struct Attached {
+    collector: CollectorId,
+    /// The position that the next acknowledgement has to begin with.
+    next: Position,
+}
+
+/// One table as readers see it.
+#[derive(Debug)]
+struct Side {
+    view: View,
+    tail: Tail,
+}
+
+/// Both tables as the committer sees them; whoever changes one holds the lock around this.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    pub(crate) events: Delta,
+    pub(crate) quarantine: Delta,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) positions_broken: AtomicU64,
+    pub(crate) values_clashed: AtomicU64,
+    pub(crate) tail_text_bytes: AtomicU64,
+}
+
+/// What a flush takes: the rows of the tail below `through`.
+pub(crate) struct Taken {
+    pub(crate) collector: CollectorId,
+    pub(crate) through: Position,
+    pub(crate) text_bytes: u64,
+}
+
+impl Committer {
+    pub(crate) fn table(&mut self, table: Table) -> &mut Delta {
+        match table {
+            Table::Events => &mut self.events,
+            Table::Quarantine => &mut self.quarantine,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the tables under `root/tables`, or makes them. `columns` are the promoted columns that `events` has to have.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the folder, a table, or a column whose name is taken with another type.
+    pub async fn open(root: &Path, options: Options, columns: &[Column]) -> Result<Self, OpenError> {
+        Self::open_on(root, DurableFs::default(), options, columns).await
+    }
+
+    /// As [`Self::open`], on a disk of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_on(
+        root: &Path,
+        fs: DurableFs,
+        options: Options,
+        columns: &[Column],
+    ) -> Result<Self, OpenError> {
+        let dirs = prepare(root, &fs).await?;
+        let [events_dir, quarantine_dir] = &dirs;
+        let schema = columns::events_schema(columns)?;
+        let events = Delta::open(Table::Events, events_dir, &fs, &schema).await?;
+        let quarantine_schema = columns::quarantine_schema();
+        let quarantine = Delta::open(Table::Quarantine, quarantine_dir, &fs, &quarantine_schema).await?;
+        let schema = columns::with_columns(&events.schema()?, columns)?;
+        let live = Live {
+            attached: None,
+            events: Side { view: events.view().clone(), tail: Tail::new(schema) },
+            quarantine: Side { view: quarantine.view().clone(), tail: Tail::new(quarantine_schema) },
+            snapshot: None,
+            last_flush: None,
+        };
+        Ok(Self {
+            dirs,
+            fs,
+            options,
+            live: Mutex::new(live),
+            committer: tokio::sync::Mutex::new(Committer { events, quarantine }),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Through which position (exclusive) the rows of `collector` are in the tables; 0 when unknown. What the journal
+    /// holds from here on has to be acknowledged again after a start.
+    pub fn committed(&self, collector: &CollectorId) -> Position {
+        committed(&self.live().events.view.transactions, collector)
+    }
+
+    /// Names the journal that this process acknowledges for. Its next acknowledgement begins at [`Self::committed`]. A
+    /// tail of another journal must have been flushed; what is left of it is dropped.
+    pub fn attach(&self, collector: CollectorId) {
+        let mut live = self.live();
+        let next = committed(&live.events.view.transactions, &collector);
+        live.events.tail.clear();
+        live.quarantine.tail.clear();
+        self.counters.tail_text_bytes.store(0, Ordering::Relaxed);
+        live.attached = Some(Attached { collector, next });
+        live.snapshot = None;
+    }
+
+    /// Adds the columns that the schemas just registered promote. Rows that have them may come before or after.
+    ///
+    /// # Errors
+    /// The first column whose name is taken with another type; none is added then.
+    pub fn add_columns(&self, columns: &[Column]) -> Result<(), ColumnClash> {
+        let mut live = self.live();
+        let schema = columns::with_columns(live.events.tail.schema(), columns)?;
+        live.widen(schema);
+        Ok(())
+    }
+
+    /// Shows rows that the journal has made durable: whoever calls [`Self::snapshot`] after this returns sees them.
+    /// `first` is the position of the request's first event. Rows below [`Self::committed`] are passed over, so a replay
+    /// may begin earlier. Takes microseconds.
+    ///
+    /// # Panics
+    /// In debug builds, when positions have a gap or come twice (S1), or no journal is attached. Release builds count
+    /// it ([`Status::positions_broken`]) and go on.
+    pub fn acknowledge(&self, first: Position, rows: Rows) {
+        let mut live = self.live();
+        self.counters.values_clashed.fetch_add(rows.clashes, Ordering::Relaxed);
+        if !live.advance(first, rows.count) {
+            self.counters.positions_broken.fetch_add(1, Ordering::Relaxed);
+            debug_assert!(false, "S1: an acknowledgement at {first} of {} rows does not follow the last one", rows.count);
+        }
+        let clashes = live.append(first, &rows);
+        self.counters.values_clashed.fetch_add(clashes, Ordering::Relaxed);
+        self.counters.tail_text_bytes.fetch_add(rows.text_bytes as u64, Ordering::Relaxed);
+    }
+
+    /// One consistent view of everything acknowledged or imported so far. Cheap: the same `Arc` until something changes.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        let mut live = self.live();
+        if let Some(snapshot) = &live.snapshot {
+            return Arc::clone(snapshot);
+        }
+        let snapshot = Arc::new(live.look());
+        live.snapshot = Some(Arc::clone(&snapshot));
+        snapshot
+    }
+
+    /// The folder of `table`; paths of parts are relative to it.
+    pub fn table_dir(&self, table: Table) -> &Path {
+        let [events, quarantine] = &self.dirs;
+        match table {
+            Table::Events => events,
+            Table::Quarantine => quarantine,
+        }
+    }
+
+    /// A scan over `table` as `snapshot` shows it.
+    pub fn scan(&self, table: Table, snapshot: &Snapshot) -> Scan {
+        let side = match table {
+            Table::Events => &snapshot.events,
+            Table::Quarantine => &snapshot.quarantine,
+        };
+        Scan::new(table, self.table_dir(table), side)
+    }
+
+    /// The days that the import `collector` covers, each with [`crate::unit_version`] of what was imported.
+    pub fn import_ledger(&self, collector: &CollectorId) -> std::collections::BTreeMap<event::Day, i64> {
+        ledger(&self.live().events.view.transactions, collector)
+    }
+
+    /// How the store is, for metrics and readiness.
+    pub fn status(&self) -> Status {
+        let live = self.live();
+        Status {
+            events: live.events.status(),
+            quarantine: live.quarantine.status(),
+            tail_text_bytes: self.counters.tail_text_bytes.load(Ordering::Relaxed),
+            attached: live.attached.as_ref().map(|attached| (attached.collector.clone(), attached.next)),
+            last_flush: live.last_flush.clone(),
+            poisoned: self.fs.poisoned().map(str::to_owned),
+            positions_broken: self.counters.positions_broken.load(Ordering::Relaxed),
+            values_clashed: self.counters.values_clashed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The prefix of the tail that a flush takes: everything acknowledged so far.
+    pub(crate) fn take(&self) -> Option<Taken> {
+        let live = self.live();
+        let attached = live.attached.as_ref()?;
+        let text_bytes = self.counters.tail_text_bytes.load(Ordering::Relaxed);
+        Some(Taken { collector: attached.collector.clone(), through: attached.next, text_bytes })
+    }
+
+    /// The rows of `table` in the tail with `from <= position < to`.
+    pub(crate) fn tail_rows(&self, table: Table, from: Position, to: Position) -> Vec<arrow::array::RecordBatch> {
+        self.live().side(table).tail.slice(position_value(from), position_value(to))
+    }
+
+    /// The columns that `table` has to have.
+    pub(crate) fn schema(&self, table: Table) -> SchemaRef {
+        Arc::clone(self.live().side(table).tail.schema())
+    }
+
+    /// Shows readers what the committer has done. Rows that are in the tables leave the tail in the same moment, since
+    /// the tail is cut by each table's own transaction.
+    pub(crate) fn publish(&self, committer: &Committer) {
+        let mut live = self.live();
+        live.events.view = committer.events.view().clone();
+        live.quarantine.view = committer.quarantine.view().clone();
+        live.snapshot = None;
+    }
+
+    /// Lets go of tail rows that are in both tables.
+    pub(crate) fn flushed(&self, taken: &Taken, flush: FlushStatus) {
+        let mut live = self.live();
+        live.last_flush = Some(flush);
+        if live.attached.as_ref().is_some_and(|attached| attached.collector == taken.collector) {
+            live.events.tail.drop_below(position_value(taken.through));
+            live.quarantine.tail.drop_below(position_value(taken.through));
+            self.counters.tail_text_bytes.fetch_sub(taken.text_bytes, Ordering::Relaxed);
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    fn side(&mut self, table: Table) -> &mut Side {
+        match table {
+            Table::Events => &mut self.events,
+            Table::Quarantine => &mut self.quarantine,
+        }
+    }
+
+    /// Moves the expected position past `count` rows from `first`; false if they do not follow.
+    fn advance(&mut self, first: Position, count: u32) -> bool {
+        let Some(attached) = &mut self.attached else { return false };
+        let committed = committed(&self.events.view.transactions, &attached.collector);
+        let end = first.plus(u64::from(count));
+        let follows = first == attached.next || (first < committed && attached.next == committed);
+        attached.next = attached.next.max(end);
+        follows
+    }
+
+    /// Appends the rows to both tails; returns how many promoted values had no place.
+    fn append(&mut self, first: Position, rows: &Rows) -> u64 {
+        let Some(collector) = self.attached.as_ref().map(|attached| attached.collector.clone()) else { return 0 };
+        self.snapshot = None;
+        let mut clashes = 0;
+        for column in &rows.promoted {
+            match columns::with_columns(self.events.tail.schema(), std::slice::from_ref(column)) {
+                Ok(schema) => self.widen(schema),
+                Err(clash) => {
+                    tracing::error!(%clash, "values of a promoted column are left out; the text has them");
+                    clashes += 1;
+                }
+            }
+        }
+        for (side, portion) in [(&mut self.events, &rows.events), (&mut self.quarantine, &rows.quarantine)] {
+            if portion.indexes.is_empty() {
+                continue;
+            }
+            let batch = portion.batch(side.tail.schema(), collector.as_str(), first);
+            let from = side.view.transactions.get(collector.as_str()).copied().unwrap_or(0);
+            if let Err(error) = batch.and_then(|batch| side.tail.push_from(batch, from)) {
+                // Cannot happen: every array was built for its column. The journal still has the rows.
+                tracing::error!(%error, "acknowledged rows do not fit the tail");
+                debug_assert!(false, "acknowledged rows do not fit the tail: {error}");
+            }
+        }
+        clashes
+    }
+
+    fn widen(&mut self, schema: SchemaRef) {
+        if schema == *self.events.tail.schema() {
+            return;
+        }
+        if let Err(error) = self.events.tail.widen(schema) {
+            tracing::error!(%error, "the tail cannot take new columns");
+            debug_assert!(false, "the tail cannot take new columns: {error}");
+        }
+        self.snapshot = None;
+    }
+
+    fn look(&self) -> Snapshot {
+        let collector = self.attached.as_ref().map(|attached| &attached.collector);
+        Snapshot {
+            events: self.events.look(collector),
+            quarantine: self.quarantine.look(collector),
+            attached: self.attached.as_ref().map(|attached| (attached.collector.clone(), attached.next)),
+            transactions: Arc::clone(&self.events.view.transactions),
+        }
+    }
+}
+
+impl Side {
+    fn look(&self, collector: Option<&CollectorId>) -> TableSnapshot {
+        let from = collector.map_or(Position(0), |collector| committed(&self.view.transactions, collector));
+        TableSnapshot {
+            schema: Arc::clone(self.tail.schema()),
+            version: self.view.version,
+            parts: Arc::clone(&self.view.parts),
+            tail: self.tail.slice(position_value(from), i64::MAX).into(),
+        }
+    }
+
+    fn status(&self) -> TableStatus {
+        TableStatus {
+            version: self.view.version,
+            parts: self.view.parts.len(),
+            rows: self.view.parts.iter().map(|part| part.rows).sum(),
+            bytes: self.view.parts.iter().map(|part| part.size).sum(),
+            tail_rows: self.tail.rows() as u64,
+        }
+    }
+}
+
+/// Makes the folders, removes what a killed process left half written, and makes every name durable that it left:
+/// what is read from here on decides what the journal may forget.
+async fn prepare(root: &Path, fs: &DurableFs) -> Result<[PathBuf; 2], OpenError> {
+    let (root, fs) = (root.to_owned(), fs.clone());
+    let failed = root.clone();
+    let work = move || {
+        std::fs::create_dir_all(&root)?;
+        let root = root.canonicalize()?;
+        let dirs = [Table::Events, Table::Quarantine].map(|table| root.join("tables").join(table.name()));
+        for dir in &dirs {
+            let log = dir.join("_delta_log");
+            fs.create_dir_all(&log)?;
+            for folder in [dir, &log] {
+                let removed = fs.remove_temporaries(folder)?;
+                if removed > 0 {
+                    tracing::info!(removed, folder = %folder.display(), "removed half-written files");
+                }
+                fs.settle(folder)?;
+            }
+        }
+        Ok(dirs)
+    };
+    blocking(work).await.map_err(|source| OpenError::Folder { path: failed, source })
+}
