@@ -1,0 +1,180 @@
+//! The folder that is published, changed so that a reader sees old files or new ones and a power cut leaves either.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use event::Day;
+
+use crate::PublishError;
+use crate::index::day_of;
+
+/// Names of files that are being written. They begin with a dot, so that servers and lists pass over them.
+const PART: (&str, &str) = (".", ".hubscope-part");
+/// What is appended to the name of a file that stands where only ours may.
+const ASIDE: &str = ".set-aside";
+
+/// A folder of published files.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// Opens the folder, making it if need be, and removes what a run that was cut short left half written.
+    pub(crate) fn open(root: &Path) -> Result<Self, PublishError> {
+        make(root)?;
+        let folder = Self { root: root.to_owned() };
+        for name in folder.names()? {
+            if name.starts_with(PART.0) && name.ends_with(PART.1) {
+                let path = root.join(&name);
+                fs::remove_file(&path).map_err(PublishError::io("remove", path))?;
+            }
+        }
+        Ok(folder)
+    }
+
+    /// Writes `name` unless it holds `bytes` already; true if it was written. The name lasts through a power cut only
+    /// after [`Folder::sync`].
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<bool, PublishError> {
+        let path = self.root.join(name);
+        if holds(&path, bytes).map_err(PublishError::io("read", &path))? {
+            return Ok(false);
+        }
+        let part = self.root.join(format!("{}{name}{}", PART.0, PART.1));
+        write_synced(&part, bytes).map_err(PublishError::io("write", &part))?;
+        fs::rename(&part, &path).map_err(PublishError::io("replace", &path))?;
+        Ok(true)
+    }
+
+    /// Returns once every name in the folder would survive a power cut.
+    pub(crate) fn sync(&self) -> Result<(), PublishError> {
+        sync_folder(&self.root)
+    }
+
+    /// The days of which there is a file.
+    pub(crate) fn days(&self) -> Result<Vec<Day>, PublishError> {
+        Ok(self.names()?.iter().filter_map(|name| day_of(name)).collect())
+    }
+
+    /// Gives `name`, which is no file of ours, another name, under which it is no part of the archive; returns that.
+    pub(crate) fn set_aside(&self, name: &str) -> Result<String, PublishError> {
+        let mut aside = format!("{name}{ASIDE}");
+        for number in 2.. {
+            if fs::symlink_metadata(self.root.join(&aside)).is_err() {
+                break;
+            }
+            aside = format!("{name}{ASIDE}-{number}");
+        }
+        let path = self.root.join(name);
+        fs::rename(&path, self.root.join(&aside)).map_err(PublishError::io("rename", path))?;
+        Ok(aside)
+    }
+
+    fn names(&self) -> Result<Vec<String>, PublishError> {
+        let listing = || -> io::Result<Vec<String>> {
+            let entries = fs::read_dir(&self.root)?.collect::<io::Result<Vec<_>>>()?;
+            Ok(entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        };
+        listing().map_err(PublishError::io("list", &self.root))
+    }
+}
+
+/// Writes `name` in `folder`, which is made if need be, so that it is on disk when this returns.
+pub(crate) fn put_synced(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), PublishError> {
+    let folder = Folder::open(folder)?;
+    folder.put(name, bytes)?;
+    folder.sync()
+}
+
+/// Makes `folder` and what leads to it, each name on disk.
+fn make(folder: &Path) -> Result<(), PublishError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent()
+        && !parent.as_os_str().is_empty()
+    {
+        make(parent)?;
+    }
+    match fs::create_dir(folder) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+        Err(error) => return Err(PublishError::io("make the folder", folder)(error)),
+    }
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        _ => sync_folder(Path::new(".")),
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), PublishError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(PublishError::io("sync", folder))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Whether the file at `path` holds exactly `bytes`.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let length = match fs::metadata(path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if usize::try_from(length) != Ok(bytes.len()) {
+        return Ok(false);
+    }
+    Ok(fs::read(path)? == bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_differs_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&dir.path().join("a/b")).unwrap();
+        assert!(folder.put("x", b"one").unwrap());
+        assert!(!folder.put("x", b"one").unwrap());
+        assert!(folder.put("x", b"two").unwrap());
+        assert!(folder.put("empty", b"").unwrap());
+        assert!(!folder.put("empty", b"").unwrap());
+        assert_eq!(fs::read(dir.path().join("a/b/x")).unwrap(), b"two");
+    }
+
+    #[test]
+    fn half_written_files_are_removed_and_others_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".events-2020-01-01.jsonl.hubscope-part", ".hidden", "x.hubscope-part"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        Folder::open(dir.path()).unwrap();
+        let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".hidden", "x.hubscope-part"]);
+    }
+
+    #[test]
+    fn a_file_set_aside_replaces_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        for expected in ["x.set-aside", "x.set-aside-2", "x.set-aside-3"] {
+            fs::write(dir.path().join("x"), expected).unwrap();
+            assert_eq!(folder.set_aside("x").unwrap(), expected);
+        }
+        assert_eq!(fs::read_to_string(dir.path().join("x.set-aside-2")).unwrap(), "x.set-aside-2");
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        let error = Folder::open(&dir.path().join("file/sub")).unwrap_err();
+        assert!(error.to_string().contains("file"), "{error}");
+    }
+}

@@ -1,0 +1,83 @@
+//! The publisher: what it is given, what it tells.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use event::{Clock, SystemClock};
+use schema::Registry;
+use store::Store;
+
+use crate::PublishError;
+use crate::run::Run;
+
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Heading of the page. Default `Event archive`.
+    pub title: String,
+    /// Tells the time that stands on the page.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { title: "Event archive".to_owned(), clock: Arc::new(SystemClock) }
+    }
+}
+
+/// What a publication did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Days whose file was missing or differed.
+    pub days_written: u64,
+    /// Days whose file was right.
+    pub days_unchanged: u64,
+    /// Events in all files.
+    pub events: u64,
+    /// Bytes of all files of days.
+    pub bytes: u64,
+    /// Fields that were not declared public and stayed inside.
+    pub fields_withheld: u64,
+    /// Events that could not be shown at all; the log names each.
+    pub events_withheld: u64,
+    /// New names of files that stood in the folder as days that nothing covers.
+    pub set_aside: Vec<String>,
+    /// The snapshot that was published.
+    pub data_version: String,
+}
+
+/// Publishes a store's events.
+#[derive(Debug)]
+pub struct Publisher {
+    store: Arc<Store>,
+    registry: Registry,
+    options: Options,
+    /// One run at a time: two would write the same files.
+    running: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Publisher {
+    /// A publisher of `store` by the policies of `registry`.
+    pub fn new(store: Arc<Store>, registry: Registry, options: Options) -> Self {
+        Self { store, registry, options, running: Arc::default() }
+    }
+
+    /// Brings the folder `to` up to date with what the store holds now: files of days that are missing or differ are
+    /// written, then the index. The folder is made if need be. The current day is published as far as it has come.
+    ///
+    /// Cancel safety: dropping the future does not end the run, and a later call waits for it.
+    ///
+    /// # Errors
+    ///
+    /// See [`PublishError`]; to call again is always safe.
+    pub async fn publish(&self, to: &Path) -> Result<Published, PublishError> {
+        let running = Arc::clone(&self.running).lock_owned().await;
+        let run = Run::new(Arc::clone(&self.store), &self.registry, self.options.clone(), to.to_owned());
+        let work = tokio::task::spawn_blocking(move || {
+            let published = run.publish();
+            drop(running);
+            published
+        });
+        work.await.map_err(|_| PublishError::CutShort)?
+    }
+}
