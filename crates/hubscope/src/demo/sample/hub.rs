@@ -4,7 +4,7 @@ use event::{Day, EventTime};
 
 use super::random::{HOURS, Random, Weighted};
 
-const SEED: u64 = 0x6875_62;
+const SEED: u64 = 0x0068_7562;
 /// Weeks that the hub has been running.
 const WEEKS: i32 = 6;
 const MINUTE: i64 = 60_000_000;
@@ -114,7 +114,7 @@ fn person_day(place: usize, person: &'static str, day: Day, actions: &mut Vec<Ac
         return;
     }
     session(person, "", day, &mut random, actions);
-    if place % NAMED_SERVER_EVERY == 0 && random.chance(30) {
+    if place.is_multiple_of(NAMED_SERVER_EVERY) && random.chance(30) {
         session(person, "gpu", day, &mut random, actions);
     }
 }

@@ -23,7 +23,7 @@ impl Random {
 
     /// A number below `end`, which is not 0.
     pub(super) fn below(&mut self, end: u32) -> u32 {
-        let high = (self.next() >> 32) * u64::from(end) >> 32;
+        let high = ((self.next() >> 32) * u64::from(end)) >> 32;
         u32::try_from(high).unwrap_or(0)
     }
 
