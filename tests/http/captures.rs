@@ -65,8 +65,9 @@ fn check(server: &Server, capture: &Path, expected: &str, is_built_in: bool) {
     }
 }
 
-/// The emitter's formatter adds an empty `message` to lines in files, and not to what goes over the wire. Of a line that
-/// has one, all the rest: its names and values in their order. `None` for any other line, which is compared byte for byte.
+/// The emitter's formatter adds an empty `message` to lines in files, and not to what goes over the wire. Of a line
+/// that has one, all the rest: its names and values in their order. `None` for any other line, which is compared byte
+/// for byte.
 fn without_empty_message(text: &str) -> Option<Vec<(String, Value)>> {
     let mut event = parsed(text);
     let place = event.iter().position(|(name, value)| name == "message" && value == "")?;

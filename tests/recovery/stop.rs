@@ -10,8 +10,8 @@ use crate::ledger::Ledger;
 use crate::load::Load;
 use crate::oracle::{ALL_ROWS, check_tables};
 
-/// Service managers kill what has not stopped after some time, often thirty seconds. In a build without optimisation and
-/// beside other tests a stop may take longer than an operator would like, but never that long.
+/// Service managers kill what has not stopped after some time, often thirty seconds. In a build without optimisation
+/// and beside other tests a stop may take longer than an operator would like, but never that long.
 const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 
 #[test]
