@@ -10,6 +10,10 @@ use flate2::write::GzEncoder;
 /// An inflated body of this size is a bomb; zeros make it a small one on the wire.
 const BOMB_BYTES: u64 = 400 << 20;
 
+/// What the program may hold at its peak. It needs about half of it in a build without optimisation; inflating one bomb
+/// whole would take more than all of it.
+const MEMORY_BYTES_MAX: u64 = 384 << 20;
+
 /// A request, by what is wrong with it.
 struct Bad {
     name: &'static str,
@@ -39,6 +43,8 @@ fn every_bad_input_gets_an_answer_that_says_what_is_wrong_and_is_kept_whole_or_n
         writeln!(answers, "{}\n{}", bad.name, told(&answer)).expect("a String takes all");
     }
     insta::assert_snapshot!("answers", answers);
+    let peak = server.memory_peak();
+    assert!(peak < MEMORY_BYTES_MAX, "{} MiB at the peak", peak >> 20);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod kill;
 mod ledger;
 mod load;
 mod oracle;
+mod restore;
 mod stop;
 
 /// Small limits, so that flushes, commits and removals of segments happen many times in every round.

@@ -118,12 +118,15 @@ impl Server {
         rows(&answer.text())
     }
 
-    /// What it has printed on standard output so far.
+    /// The most memory that it has held so far, in bytes, as the system counts what is really there (`VmHWM`).
     ///
     /// # Panics
-    /// Never: no one else holds that lock and panics.
-    pub fn stdout(&self) -> String {
-        self.output.stdout.lock().expect("its reader does not panic").clone()
+    /// When the system does not say, or the program has ended.
+    pub fn memory_peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the system counts memory");
+        let kibibytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB");
+        kibibytes << 10
     }
 
     /// Ends it at once, as a power cut does to a process: nothing of its own runs any more.

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::Finding;
 
-/// Longest line of Rust, in characters: rustfmt's own limit, which it does not hold in comments and literals. A line with a
-/// raw literal may be longer: that is data, such as the JSON of an emitter, which reads best in one piece.
+/// Longest line of Rust, in characters: rustfmt's own limit, which it does not hold in comments and literals. A line
+/// with a raw literal may be longer: that is data, such as the JSON of an emitter, which reads best in one piece.
 const LINE_CHARS_MAX: usize = 120;
 const RAW_LITERAL: &str = "r#\"";
 /// Longest file of Rust: one that needs more holds more than one idea.
