@@ -171,3 +171,47 @@ impl Client {
 fn broken(what: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Shutdown, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    /// A server that says these bytes to whoever connects, whatever it is asked.
+    fn says(answer: &'static [u8]) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(answer).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            // Reads to the end, so that closing does not reset what was said.
+            io::copy(&mut stream, &mut io::sink()).unwrap();
+        });
+        Client::connect(address).unwrap()
+    }
+
+    #[test]
+    fn answers_come_whole_however_they_are_framed() {
+        for (answer, body) in [
+            (&b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"[..], "hello"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", "hello"),
+            (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", "hello"),
+            (b"HTTP/1.1 204 No Content\r\n\r\n", ""),
+        ] {
+            let response = says(answer).get("/").unwrap();
+            assert_eq!(response.text(), body);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_is_an_error() {
+        for answer in
+            [&b""[..], b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", b"HTTP/1.1 200 OK\r\nConte", b"no\r\n"]
+        {
+            assert!(says(answer).get("/").is_err(), "{}", String::from_utf8_lossy(answer));
+        }
+    }
+}
