@@ -24,8 +24,8 @@ pub struct Entry {
     /// Whether the text gives its version as a number, as its emitters then do on the wire.
     pub version_is_integer: bool,
     validator: Validator<Sonic>,
-    /// Whether the schema names a property `message`, which the log formatter may have filled.
     declares_message: bool,
+    declares_task_name: bool,
 }
 
 /// Where an event breaks its schema, and how.
@@ -58,7 +58,15 @@ impl Entry {
             columns: policy.columns().to_vec(),
         };
         let declares_message = schema.pointer("/properties/message").is_some();
-        Ok(Self { revision: Arc::new(revision), policy, version_is_integer, validator, declares_message })
+        let declares_task_name = schema.pointer("/properties/taskName").is_some();
+        Ok(Self {
+            revision: Arc::new(revision),
+            policy,
+            version_is_integer,
+            validator,
+            declares_message,
+            declares_task_name,
+        })
     }
 
     /// Whether `event` satisfies the schema as a whole.
@@ -87,9 +95,14 @@ impl Entry {
         }
     }
 
-    /// Whether the schema has a property `message` of its own.
+    /// Whether the schema has a property `message` of its own, which a log formatter may then have filled.
     pub fn declares_message(&self) -> bool {
         self.declares_message
+    }
+
+    /// Whether the schema has a property `taskName` of its own.
+    pub fn declares_task_name(&self) -> bool {
+        self.declares_task_name
     }
 }
 

@@ -22,7 +22,7 @@ pub use normalise::{normalise, normalise_into};
 pub use number::{is_float, write_float, write_number};
 pub use object::{Field, Object};
 pub use scan::{Element, Elements, Oddities, inspect};
-pub use string::{decode_str, write_str};
+pub use string::{decode_str, write_characters, write_str, write_unit};
 
 /// How deep arrays and objects may be nested. Python stops at about 1,000; an event is admitted to 128, so this is only
 /// what keeps the recursion of [`normalise`] within a small stack.

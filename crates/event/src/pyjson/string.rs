@@ -5,6 +5,12 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Appends `text` with its quotes, all but 0x20..0x7e escaped.
 pub fn write_str(out: &mut String, text: &str) {
     out.push('"');
+    write_characters(out, text);
+    out.push('"');
+}
+
+/// Appends `text` as it stands within a string: [`write_str`] without the quotes.
+pub fn write_characters(out: &mut String, text: &str) {
     let mut plain_from = 0;
     for (at, byte) in text.bytes().enumerate() {
         // The rest of a character whose first byte was escaped, or the first byte of one.
@@ -29,11 +35,10 @@ pub fn write_str(out: &mut String, text: &str) {
     if plain_from < text.len() {
         out.push_str(&text[plain_from..]);
     }
-    out.push('"');
 }
 
-/// Appends one UTF-16 unit as it stands within a string.
-pub(super) fn write_unit(out: &mut String, unit: u16) {
+/// Appends one UTF-16 unit (also half a surrogate pair) as it stands within a string.
+pub fn write_unit(out: &mut String, unit: u16) {
     let short = match unit {
         0x22 => '"',
         0x5c => '\\',
@@ -102,14 +107,7 @@ pub(super) fn rewrite(out: &mut String, raw: &str) {
     for piece in pieces(&raw[1..raw.len() - 1]) {
         match piece {
             Piece::Unit(unit) => write_unit(out, unit),
-            Piece::Plain(plain) => {
-                for character in plain.chars() {
-                    let mut units = [0; 2];
-                    for unit in character.encode_utf16(&mut units) {
-                        write_unit(out, *unit);
-                    }
-                }
-            }
+            Piece::Plain(plain) => write_characters(out, plain),
         }
     }
     out.push('"');
