@@ -115,6 +115,16 @@ impl DurableFs {
     }
 }
 
+/// Replaces the file `path` by one that holds `bytes`; readers see the old one or the new one, also after a power cut.
+/// Makes its folder if need be. Blocks.
+///
+/// # Errors
+/// The disk's. When the folder could not be synced, either file may be there after a power cut.
+pub fn durable_write(path: &FsPath, bytes: &[u8]) -> io::Result<()> {
+    let payload = PutPayload::from(bytes.to_vec());
+    DurableFs::default().writes.put(path, &payload, &PutMode::Overwrite)
+}
+
 impl Writes {
     pub(crate) fn healthy(&self) -> io::Result<()> {
         match self.poison.get() {

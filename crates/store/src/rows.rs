@@ -28,6 +28,7 @@ pub fn is_suspect(time: EventTime, received: EventTime) -> bool {
 #[derive(Clone, Debug)]
 pub struct Rows {
     pub(crate) count: u32,
+    pub(crate) received: EventTime,
     pub(crate) text_bytes: usize,
     pub(crate) events: Portion,
     pub(crate) quarantine: Portion,
@@ -60,6 +61,7 @@ impl Rows {
         let (events, promoted) = events.finish(batch);
         Self {
             count: u32::try_from(batch.rows.len()).unwrap_or(u32::MAX),
+            received: batch.received,
             text_bytes,
             events,
             quarantine: quarantine.finish(batch),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event::{CollectorId, Position};
+use event::{CollectorId, EventTime, Position};
 
 /// Figures for metrics and readiness.
 #[derive(Clone, Debug)]
@@ -11,8 +11,18 @@ pub struct Status {
     pub events: TableStatus,
     /// The table `quarantine`.
     pub quarantine: TableStatus,
-    /// Bytes of text acknowledged and not yet flushed.
-    pub tail_text_bytes: u64,
+    /// Events kept, in files and in memory.
+    pub events_rows: u64,
+    /// Events kept aside, in files and in memory.
+    pub quarantine_rows: u64,
+    /// When the newest of them reached us, if there is any.
+    pub newest_received: Option<EventTime>,
+    /// Events acknowledged and not yet flushed, both tables.
+    pub tail_rows: u64,
+    /// Bytes of their texts; what is held in memory is about twice that.
+    pub tail_bytes: usize,
+    /// Parts small enough to be compacted, the greater number of both tables.
+    pub small_parts: usize,
     /// The journal acknowledged for, and the position that its next event gets.
     pub attached: Option<(CollectorId, Position)>,
     /// The last flush that succeeded.
@@ -38,6 +48,10 @@ pub struct TableStatus {
     pub bytes: u64,
     /// Rows in memory.
     pub tail_rows: u64,
+    /// Files small enough to be compacted.
+    pub small_parts: usize,
+    /// When the newest row in the files reached us, if known.
+    pub newest_received: Option<EventTime>,
 }
 
 /// One flush.

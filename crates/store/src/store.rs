@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
-use event::{CollectorId, Column, Position};
+use event::{CollectorId, Column, EventTime, Position};
 
 use crate::columns::{self, ColumnClash, Table};
 use crate::delta::{Delta, View};
@@ -27,6 +27,7 @@ pub struct Store {
     live: Mutex<Live>,
     pub(crate) committer: tokio::sync::Mutex<Committer>,
     pub(crate) counters: Counters,
+    pub(crate) opened_millis: i64,
 }
 
 /// What [`Store::snapshot`] is made of. Behind one lock, held for microseconds.
@@ -37,6 +38,7 @@ struct Live {
     quarantine: Side,
     snapshot: Option<Arc<Snapshot>>,
     last_flush: Option<FlushStatus>,
+    newest_received: Option<EventTime>,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,8 @@ struct Attached {
 #[derive(Debug)]
 struct Side {
     view: View,
+    /// Figures of `view`: asked for with each request, so counted once per commit.
+    table: TableStatus,
     tail: Tail,
 }
 
@@ -111,10 +115,11 @@ impl Store {
         let schema = columns::with_columns(&events.schema()?, columns)?;
         let live = Live {
             attached: None,
-            events: Side { view: events.view().clone(), tail: Tail::new(schema) },
-            quarantine: Side { view: quarantine.view().clone(), tail: Tail::new(quarantine_schema) },
+            events: Side::new(events.view(), Tail::new(schema), &options),
+            quarantine: Side::new(quarantine.view(), Tail::new(quarantine_schema), &options),
             snapshot: None,
             last_flush: None,
+            newest_received: None,
         };
         Ok(Self {
             dirs,
@@ -123,6 +128,7 @@ impl Store {
             live: Mutex::new(live),
             committer: tokio::sync::Mutex::new(Committer { events, quarantine }),
             counters: Counters::default(),
+            opened_millis: crate::write::now_millis(),
         })
     }
 
@@ -211,10 +217,16 @@ impl Store {
     /// How the store is, for metrics and readiness.
     pub fn status(&self) -> Status {
         let live = self.live();
+        let (events, quarantine) = (live.events.status(), live.quarantine.status());
         Status {
-            events: live.events.status(),
-            quarantine: live.quarantine.status(),
-            tail_text_bytes: self.counters.tail_text_bytes.load(Ordering::Relaxed),
+            events,
+            quarantine,
+            events_rows: events.rows + events.tail_rows,
+            quarantine_rows: quarantine.rows + quarantine.tail_rows,
+            newest_received: live.newest_received.max(events.newest_received).max(quarantine.newest_received),
+            tail_rows: events.tail_rows + quarantine.tail_rows,
+            tail_bytes: usize::try_from(self.counters.tail_text_bytes.load(Ordering::Relaxed)).unwrap_or(usize::MAX),
+            small_parts: events.small_parts.max(quarantine.small_parts),
             attached: live.attached.as_ref().map(|attached| (attached.collector.clone(), attached.next)),
             last_flush: live.last_flush.clone(),
             poisoned: self.fs.poisoned().map(str::to_owned),
@@ -241,12 +253,18 @@ impl Store {
         Arc::clone(self.live().side(table).tail.schema())
     }
 
+    /// Adds the columns that `rows` have and the table lacks.
+    pub(crate) fn make_room(&self, rows: &Rows) {
+        let clashes = self.live().make_room(rows);
+        self.counters.values_clashed.fetch_add(clashes + rows.clashes, Ordering::Relaxed);
+    }
+
     /// Shows readers what the committer has done. Rows that are in the tables leave the tail in the same moment, since
     /// the tail is cut by each table's own transaction.
     pub(crate) fn publish(&self, committer: &Committer) {
         let mut live = self.live();
-        live.events.view = committer.events.view().clone();
-        live.quarantine.view = committer.quarantine.view().clone();
+        live.events.show(committer.events.view(), &self.options);
+        live.quarantine.show(committer.quarantine.view(), &self.options);
         live.snapshot = None;
     }
 
@@ -288,16 +306,8 @@ impl Live {
     fn append(&mut self, first: Position, rows: &Rows) -> u64 {
         let Some(collector) = self.attached.as_ref().map(|attached| attached.collector.clone()) else { return 0 };
         self.snapshot = None;
-        let mut clashes = 0;
-        for column in &rows.promoted {
-            match columns::with_columns(self.events.tail.schema(), std::slice::from_ref(column)) {
-                Ok(schema) => self.widen(schema),
-                Err(clash) => {
-                    tracing::error!(%clash, "values of a promoted column are left out; the text has them");
-                    clashes += 1;
-                }
-            }
-        }
+        self.newest_received = self.newest_received.max(Some(rows.received));
+        let clashes = self.make_room(rows);
         for (side, portion) in [(&mut self.events, &rows.events), (&mut self.quarantine, &rows.quarantine)] {
             if portion.indexes.is_empty() {
                 continue;
@@ -308,6 +318,22 @@ impl Live {
                 // Cannot happen: every array was built for its column. The journal still has the rows.
                 tracing::error!(%error, "acknowledged rows do not fit the tail");
                 debug_assert!(false, "acknowledged rows do not fit the tail: {error}");
+            }
+        }
+        clashes
+    }
+
+    /// Adds the columns that `rows` have and the table lacks; returns how many cannot join it. Their values are left
+    /// out: the rows are acknowledged, and their text has everything.
+    fn make_room(&mut self, rows: &Rows) -> u64 {
+        let mut clashes = 0;
+        for column in &rows.promoted {
+            match columns::with_columns(self.events.tail.schema(), std::slice::from_ref(column)) {
+                Ok(schema) => self.widen(schema),
+                Err(clash) => {
+                    tracing::error!(%clash, "values of a promoted column are left out; the text has them");
+                    clashes += 1;
+                }
             }
         }
         clashes
@@ -336,6 +362,15 @@ impl Live {
 }
 
 impl Side {
+    fn new(view: &View, tail: Tail, options: &Options) -> Self {
+        Self { view: view.clone(), table: figures(view, options), tail }
+    }
+
+    fn show(&mut self, view: &View, options: &Options) {
+        self.view = view.clone();
+        self.table = figures(view, options);
+    }
+
     fn look(&self, collector: Option<&CollectorId>) -> TableSnapshot {
         let from = collector.map_or(Position(0), |collector| committed(&self.view.transactions, collector));
         TableSnapshot {
@@ -347,13 +382,19 @@ impl Side {
     }
 
     fn status(&self) -> TableStatus {
-        TableStatus {
-            version: self.view.version,
-            parts: self.view.parts.len(),
-            rows: self.view.parts.iter().map(|part| part.rows).sum(),
-            bytes: self.view.parts.iter().map(|part| part.size).sum(),
-            tail_rows: self.tail.rows() as u64,
-        }
+        TableStatus { tail_rows: self.tail.rows() as u64, ..self.table }
+    }
+}
+
+fn figures(view: &View, options: &Options) -> TableStatus {
+    TableStatus {
+        version: view.version,
+        parts: view.parts.len(),
+        rows: view.parts.iter().map(|part| part.rows).sum(),
+        bytes: view.parts.iter().map(|part| part.size).sum(),
+        tail_rows: 0,
+        newest_received: view.parts.iter().filter_map(|part| part.received).map(|(_, newest)| newest).max(),
+        small_parts: view.parts.iter().filter(|part| part.size < options.part_bytes_small).count(),
     }
 }
 

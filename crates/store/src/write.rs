@@ -76,6 +76,15 @@ pub(crate) struct PartWriter {
     path: String,
     writer: ArrowWriter<Chunks>,
     statistics: Statistics,
+    finished: bool,
+}
+
+impl Drop for PartWriter {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.folder.unborn.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
+        }
+    }
 }
 
 impl PartWriter {
@@ -92,7 +101,7 @@ impl PartWriter {
             ArrowWriterOptions::new().with_properties(properties(schema).map_err(failed)?).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(chunks, Arc::clone(schema), options).map_err(failed)?;
         folder.unborn.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
-        Ok(Self { folder: folder.clone(), path, writer, statistics: Statistics::default() })
+        Ok(Self { folder: folder.clone(), path, writer, statistics: Statistics::default(), finished: false })
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), TableError> {
@@ -113,6 +122,7 @@ impl PartWriter {
         let stats = self.statistics.json();
         let mut part = Part::from_log(&self.path, size, Some(&stats));
         part.rows = self.statistics.rows();
+        self.finished = true;
         Ok(Written { part, stats })
     }
 }

@@ -1,0 +1,119 @@
+//! Compaction: many small parts become few, in one commit that changes no row.
+//!
+//! Reading and writing go on beside flushes and imports; only the commit takes the committer. If a part taken is gone by
+//! then (an import replaced its rows), what was written is dropped and nothing happens.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::columns::Table;
+use crate::compact_plan::{Plan, plan};
+use crate::delta::{Change, Delta};
+use crate::durable_fs::blocking;
+use crate::error::{CompactError, TableError};
+use crate::flush::{commit, declare};
+use crate::merge::{Merge, Merged};
+use crate::store::Store;
+
+/// Rounds of one compaction: with 32 parts a round, a backlog of a thousand parts. The rest waits for the next one.
+const ROUNDS_MAX: usize = 32;
+
+/// What a compaction did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Parts that were merged.
+    pub parts_taken: u64,
+    /// Parts that took their place.
+    pub parts_made: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Files removed that no version and no reader in this process needs.
+    pub files_removed: u64,
+}
+
+/// What became of one round.
+enum Round {
+    Nothing,
+    Done { fewer: bool },
+}
+
+impl Store {
+    /// Merges small parts of both tables, as long as that makes them fewer, then removes files that nobody needs.
+    ///
+    /// Cancel safe: what was not committed is as if it had not been.
+    ///
+    /// # Errors
+    /// [`CompactError`]; the table is as it was, but for rounds committed before.
+    pub async fn compact(&self) -> Result<Compacted, CompactError> {
+        let mut compacted = Compacted::default();
+        for table in Table::ALL {
+            for _ in 0..ROUNDS_MAX {
+                match self.compact_round(table, &mut compacted).await? {
+                    Round::Done { fewer: true } => {}
+                    Round::Done { fewer: false } | Round::Nothing => break,
+                }
+            }
+        }
+        compacted.files_removed = self.vacuum().await?;
+        Ok(compacted)
+    }
+
+    async fn compact_round(&self, table: Table, compacted: &mut Compacted) -> Result<Round, CompactError> {
+        let Some(merge) = self.plan_merge(table).await? else { return Ok(Round::Nothing) };
+        let taken = merge.parts.clone();
+        let work = move || Ok(merge.run());
+        let merged: Result<Merged, TableError> =
+            blocking(work).await.map_err(|source| TableError::write(table, "", source))?;
+        let Merged { written, rows_read } = merged?;
+        let rows: u64 = written.iter().map(|written| written.part.rows).sum();
+        let change = Change { add: written, remove: taken, rearranges: true, ..Change::default() };
+        let mut committer = self.committer.lock().await;
+        let delta = committer.table(table);
+        if rows != rows_read {
+            delta.forget_unborn(&change);
+            debug_assert_eq!(rows, rows_read, "S2: compaction changes no row");
+            return Err(CompactError::RowsDiffer { table, read: rows_read, written: rows });
+        }
+        let outcome = rearrange(delta, &change).await;
+        self.publish(&committer);
+        if !outcome? {
+            return Ok(Round::Nothing);
+        }
+        compacted.parts_taken += change.remove.len() as u64;
+        compacted.parts_made += change.add.len() as u64;
+        compacted.rows += rows;
+        tracing::info!(table = table.name(), taken = change.remove.len(), made = change.add.len(), rows, "compacted");
+        Ok(Round::Done { fewer: change.add.len() < change.remove.len() })
+    }
+
+    async fn plan_merge(&self, table: Table) -> Result<Option<Merge>, TableError> {
+        let mut committer = self.committer.lock().await;
+        let delta = committer.table(table);
+        delta.refresh().await?;
+        let schema = self.schema(table);
+        let Some(Plan { parts, cuts }) = plan(&delta.view().parts, &self.options) else { return Ok(None) };
+        declare(delta, &schema).await?;
+        let (folder, dir) = (delta.folder().clone(), delta.dir().to_owned());
+        Ok(Some(Merge { folder, dir, schema, parts, cuts, part_bytes_max: self.options.part_bytes_max }))
+    }
+}
+
+/// Commits `change` if every part that it removes is still there; false if not.
+async fn rearrange(delta: &mut Delta, change: &Change) -> Result<bool, TableError> {
+    delta.refresh().await?;
+    if !holds(delta, change.remove.iter().map(|part| &part.path)) {
+        delta.forget_unborn(change);
+        return Ok(false);
+    }
+    let Err(error) = commit(delta, change).await else { return Ok(true) };
+    if holds(delta, change.add.iter().map(|written| &written.part.path)) {
+        tracing::warn!(table = delta.table().name(), %error, "a commit arrived although its answer was an error");
+        return Ok(true);
+    }
+    Err(error)
+}
+
+fn holds<'a>(delta: &Delta, mut paths: impl Iterator<Item = &'a Arc<str>>) -> bool {
+    let live: HashSet<&str> = delta.view().parts.iter().map(|part| &*part.path).collect();
+    paths.all(|path| live.contains(&**path))
+}
