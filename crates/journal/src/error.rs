@@ -67,6 +67,9 @@ pub enum AppendError {
         /// The limit.
         limit: u64,
     },
+    /// The record takes no position, so that nothing could say when it may be trimmed. Nothing was kept.
+    #[error("a record must take at least one position")]
+    Empty,
     /// The journal was closed. Nothing was kept.
     #[error("the journal is closed")]
     Closed,

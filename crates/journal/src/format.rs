@@ -131,7 +131,7 @@ impl RecordHeader {
         into.extend_from_slice(payload);
     }
 
-    /// The header at the front of `bytes`, if one is there whole and its own checksum matches.
+    /// The header at the front of `bytes`, if one is there whole, its own checksum matches and it takes positions.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.first_chunk::<RECORD_HEADER_BYTES>()?;
         let (checked, crc) = bytes.split_last_chunk::<4>()?;
@@ -148,7 +148,7 @@ impl RecordHeader {
             crc: fields.u32()?,
         };
         header.first.checked_add(u64::from(header.count))?;
-        Some(header)
+        (header.count > 0).then_some(header)
     }
 
     /// Whether the payload is the one that was written with this header.

@@ -19,7 +19,7 @@ pub struct Journal {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) dir: PathBuf,
     pub(crate) shared: Arc<Shared>,
-    queue: Arc<Queue>,
+    pub(crate) queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Held while segments are removed: one at a time, oldest first.
     pub(crate) trimming: Mutex<()>,
@@ -52,7 +52,7 @@ impl Journal {
         locked(&self.shared.state).id
     }
 
-    /// Hands a record over: `payload` is kept as it is, and takes `count` positions. Never blocks.
+    /// Hands a record over: `payload` is kept as it is, and takes `count` positions (one at least). Never blocks.
     ///
     /// `done` is called once: on the writer's thread, in the order of positions, after the fsync that covers the record
     /// (it should be quick, for the next group waits for it, and must not wait for [`Journal::trim`] or
@@ -155,8 +155,8 @@ fn run(writer: &mut Writer, queue: &Queue) {
                 write_group(writer, group);
             }
             // Whoever asked may have gone; the work is done all the same.
-            Work::Task(Task::Roll(through, answer)) => drop(answer.send(writer.roll(through))),
-            Work::Task(Task::Renew(answer)) => drop(answer.send(writer.renew())),
+            Work::Task(Task::Roll(through, answer)) => _ = answer.send(writer.roll(through)),
+            Work::Task(Task::Renew(answer)) => _ = answer.send(writer.renew()),
             Work::End => return,
         }
     }

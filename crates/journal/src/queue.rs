@@ -75,6 +75,9 @@ impl Queue {
         if bytes > self.options.record_bytes_max {
             return Err((entry, AppendError::TooLarge { bytes, limit: self.options.record_bytes_max }));
         }
+        if entry.count == 0 {
+            return Err((entry, AppendError::Empty));
+        }
         let mut waiting = locked(&self.waiting);
         if waiting.closed {
             return Err((entry, AppendError::Closed));
@@ -89,6 +92,17 @@ impl Queue {
         drop(waiting);
         self.filled.notify_one();
         Ok(())
+    }
+
+    /// Adds records in one go, so that a test knows which of them make a group.
+    #[cfg(test)]
+    pub(crate) fn push_together(&self, entries: Vec<Entry>) {
+        let mut waiting = locked(&self.waiting);
+        waiting.bytes += entries.iter().map(Entry::cost).sum::<u64>();
+        waiting.records += entries.len() as u64;
+        waiting.items.extend(entries.into_iter().map(Item::Record));
+        drop(waiting);
+        self.filled.notify_one();
     }
 
     /// Adds a task behind the records that wait; `false` when the queue is closed.

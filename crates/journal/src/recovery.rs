@@ -106,6 +106,7 @@ pub(crate) fn open(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Opened, OpenError> {
 }
 
 fn create(fs: &dyn Fs, dir: &Path, foreign: Vec<String>) -> Result<Opened, OpenError> {
+    folder::sync_parents(fs, dir)?;
     let random = || fs.random().map_err(OpenError::io("get randomness for", dir));
     let header = SegmentHeader { id: random()?, sequence: 1, first: 0, salt: fold(random()?) };
     let file = segment::create(fs, dir, &header).map_err(failed)?;

@@ -54,7 +54,7 @@ impl Journal {
         };
         let mut replayed = Replayed::default();
         let mut expected = from.max(segments.first().map_or(end, |segment| segment.first));
-        for segment in segments.iter().filter(|segment| segment.next > from || segment.next == segment.first) {
+        for segment in segments.iter().filter(|segment| segment.next > from) {
             let path = segment.path(&self.dir);
             let io = |source| ReplayError::Io { path: path.clone(), source };
             let file = self.fs.open(&path).map_err(io)?;
@@ -84,7 +84,7 @@ fn read<E>(
     take: &mut dyn FnMut(Record<'_>) -> Result<(), E>,
 ) -> Result<u64, Stop<E>> {
     let mut expected = expected;
-    let mut reader = Reader::new(file, segment.bytes, segment.first, segment.salt);
+    let mut reader = Reader::new(file, segment.bytes, segment.first..segment.next, segment.salt);
     loop {
         let place = match reader.next().map_err(Stop::Io)? {
             Found::Record(place) => place,
@@ -92,7 +92,7 @@ fn read<E>(
             Found::End(_) => return Ok(expected),
         };
         let header = place.header;
-        if header.end() <= from && (header.count > 0 || header.first < from) {
+        if header.end() <= from {
             continue;
         }
         note_missing(expected..header.first, replayed);

@@ -1,1 +1,8 @@
-//! tests
+//! Tests that need a simulated disk or a look inside. What needs neither is in `tests/`.
+
+mod crash;
+mod damage;
+mod disk;
+mod limits;
+mod order;
+mod support;

@@ -213,24 +213,27 @@ impl Writer {
 
     /// Decides what a failure means for the journal. The only place.
     fn judge(&mut self, failed: Failed) -> AppendError {
-        let Failed { action, path, source, sync } = failed;
-        if !sync && is_full(&source) {
-            self.cut_back();
-            let mut state = locked(&self.shared.state);
-            if !state.disk_full {
-                tracing::warn!(path = %path.display(), error = %source, "no room on the journal's disk");
-            }
-            state.disk_full = true;
-            return AppendError::DiskFull;
+        if failed.sync || !is_full(&failed.source) {
+            self.forsake();
+            return self.poison(failed.to_string());
         }
-        self.cut_back();
-        self.poison(format!("cannot {action} {}: {source}", path.display()))
+        // Durably, before anybody is told that nothing was kept. A file system that has no room for that either is tried
+        // again before the next write.
+        match self.mend() {
+            Err(mending) if mending.sync || !is_full(&mending.source) => return self.poison(mending.to_string()),
+            Ok(()) | Err(_) => {}
+        }
+        let mut state = locked(&self.shared.state);
+        if !state.disk_full {
+            tracing::warn!(%failed, "no room on the journal's disk");
+        }
+        state.disk_full = true;
+        AppendError::DiskFull
     }
 
-    /// Takes back what a refused group left. After a failed fsync this is no retry: it only keeps the bytes, of which the
-    /// system no longer knows whether they are on disk, from being read as records. It may fail: then the segment stays
-    /// frayed, and the next group tries again before it writes.
-    fn cut_back(&mut self) {
+    /// After a failed fsync nobody knows whether the group's bytes are on disk, although a read may show them. Cut off,
+    /// they are not taken for records after a restart. No retry: whether this works changes nothing.
+    fn forsake(&mut self) {
         if let Some(active) = self.active.as_ref().filter(|active| active.frayed) {
             let _ = active.file.set_len(active.synced);
         }

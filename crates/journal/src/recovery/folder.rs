@@ -42,20 +42,40 @@ pub(super) struct Listing {
     pub(super) foreign: Vec<String>,
 }
 
-/// Creates the folder with its parents, and makes their names durable.
+/// Creates the folder, with its parents.
 pub(super) fn make(fs: &dyn Fs, dir: &Path) -> Result<(), OpenError> {
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
     match fs.create_dir(dir) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound && parent.is_some() => {
-            make(fs, parent.unwrap_or(dir))?;
-            fs.create_dir(dir).map_err(OpenError::io("create", dir))?;
-        }
-        Err(error) => return Err(OpenError::io("create", dir)(error)),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match parent(dir) {
+            Some(parent) => {
+                make(fs, parent)?;
+                fs.create_dir(dir).map(drop).map_err(OpenError::io("create", dir))
+            }
+            None => Err(OpenError::io("create", dir)(error)),
+        },
+        Err(error) => Err(OpenError::io("create", dir)(error)),
     }
-    // Also when it was there: the run that created it may have ended before this.
-    let parent = parent.unwrap_or(Path::new("."));
-    fs.sync_dir(parent).map_err(OpenError::io("sync", parent))
+}
+
+/// Makes the names of the folder and of all its parents durable. Done before a folder gets its first segment: an earlier
+/// run may have created any of them and ended before it came to this.
+pub(super) fn sync_parents(fs: &dyn Fs, dir: &Path) -> Result<(), OpenError> {
+    let mut next = parent(dir);
+    while let Some(dir) = next {
+        let path = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        match fs.sync_dir(path) {
+            // A folder that we may not read is not one in which we created anything.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(OpenError::io("sync", path)(error));
+            }
+            _ => next = parent(dir),
+        }
+    }
+    Ok(())
+}
+
+fn parent(dir: &Path) -> Option<&Path> {
+    dir.parent().filter(|parent| *parent != dir)
 }
 
 /// Reads the folder and every segment's header.

@@ -26,7 +26,8 @@ pub(super) fn all(fs: &dyn Fs, dir: &Path, files: Vec<SegmentFile>, opened: &mut
     opened.recovery.first = files.peek().map_or(0, SegmentFile::first);
     while let Some(file) = files.next() {
         let path = dir.join(&file.file_name);
-        let scanned = scan(&file).map_err(OpenError::io("read", &path))?;
+        let limit = files.peek().map_or(u64::MAX, SegmentFile::first);
+        let scanned = scan(&file, limit).map_err(OpenError::io("read", &path))?;
         for damage in &scanned.damage {
             let acknowledged = damage.bytes.start < scanned.last_group;
             opened.recovery.damaged.push(damaged(fs, dir, &file, damage, acknowledged));
@@ -56,9 +57,9 @@ fn behind(scanned: &Scanned, following: u64) -> Damage {
     Damage { bytes: scanned.tail.bytes.clone(), positions: next..following.max(next) }
 }
 
-fn scan(file: &SegmentFile) -> std::io::Result<Scanned> {
+fn scan(file: &SegmentFile, limit: u64) -> std::io::Result<Scanned> {
     let salt = file.header.map(|header| header.salt);
-    let mut reader = Reader::new(file.file.as_ref(), file.len, file.first(), salt);
+    let mut reader = Reader::new(file.file.as_ref(), file.len, file.first()..limit, salt);
     let mut damage = Vec::new();
     if file.header.is_none() {
         let bytes = 0..file.len.min(SEGMENT_HEADER_BYTES as u64);
@@ -81,7 +82,7 @@ fn damaged(fs: &dyn Fs, dir: &Path, file: &SegmentFile, damage: &Damage, acknowl
     let set_aside = match set_aside(fs, dir, file, damage) {
         Ok(path) => path,
         Err(failed) => {
-            tracing::warn!(path = %failed.path.display(), error = %failed.source, "cannot set damaged bytes aside");
+            tracing::warn!(%failed, "cannot set damaged bytes aside");
             None
         }
     };
@@ -125,7 +126,7 @@ fn cut_off(fs: &dyn Fs, dir: &Path, file: &SegmentFile, tail: &Damage) -> Result
             Ok(torn(aside))
         }
         Err(failed) => {
-            tracing::warn!(path = %failed.path.display(), error = %failed.source, "cannot set a torn tail aside");
+            tracing::warn!(%failed, "cannot set a torn tail aside");
             Ok(torn(None))
         }
     }
