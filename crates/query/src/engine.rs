@@ -1,0 +1,287 @@
+//! Runs questions: each over one snapshot, on threads of its own, within its limits.
+//!
+//! Queries have a runtime to themselves, so that a hostile one takes nothing from ingest but its share of the cores. A
+//! query that is over time, or whose asker is gone, is cancelled; operators give way between batches, and functions that
+//! could run for long look at the clock themselves. Its place is free again only when it has really ended.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::execute_stream;
+use datafusion::scalar::ScalarValue;
+use event::{Clock, SystemClock};
+use futures::StreamExt;
+use store::{Snapshot, Store};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tokio::time::timeout_at;
+
+use crate::answer::{Answer, Gathered};
+use crate::error::QueryError;
+use crate::functions::Budget;
+use crate::guard;
+use crate::kpi::CoverageCache;
+use crate::limits::Limits;
+use crate::session::{Base, budget};
+use crate::views::{self, TableInfo};
+
+/// Stack of a thread: deep statements are planned recursively (64 kB of `1+1+…` need about 8 MiB).
+const STACK_BYTES: usize = 16 << 20;
+
+/// Threads for reading files, beside those that compute.
+const READING_THREADS: usize = 8;
+
+/// Answers SQL and KPIs over the snapshots of a store.
+pub struct Engine {
+    shared: Arc<Shared>,
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
+
+/// What a running query needs; it outlives the engine until the query ends.
+struct Shared {
+    store: Arc<Store>,
+    base: Base,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    coverage: CoverageCache,
+    places: Arc<Semaphore>,
+}
+
+/// Wishes of the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SqlOptions {
+    /// Rows at most; [`Limits::rows_default`] when `None`, and never more than [`Limits::rows_max`].
+    pub limit: Option<usize>,
+}
+
+/// A statement with its values.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) sql: String,
+    pub(crate) values: Vec<(String, ScalarValue)>,
+    pub(crate) rows_max: usize,
+}
+
+/// The engine could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the query engine could not be started: {0}")]
+pub struct EngineError(String);
+
+impl Engine {
+    /// An engine over `store`.
+    ///
+    /// # Errors
+    /// When its threads cannot be started.
+    pub fn new(store: Arc<Store>, limits: Limits) -> Result<Self, EngineError> {
+        Self::with_clock(store, limits, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock, which tells KPIs what is unfinished.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn with_clock(store: Arc<Store>, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, EngineError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(limits.threads_resolved())
+            .max_blocking_threads(READING_THREADS)
+            .thread_name("query")
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()
+            .map_err(|error| EngineError(error.to_string()))?;
+        let base = Base::new(&store, &limits).map_err(|error| EngineError(error.strip_backtrace()))?;
+        let places = Arc::new(Semaphore::new(limits.queries_max));
+        let handle = runtime.handle().clone();
+        let shared = Arc::new(Shared { store, base, limits, clock, coverage: CoverageCache::default(), places });
+        Ok(Self { shared, runtime: Some(runtime), handle })
+    }
+
+    /// Answers one statement over the newest snapshot.
+    ///
+    /// Cancel safe: dropping the future stops the query.
+    ///
+    /// # Errors
+    /// [`QueryError`]: not a question, not SQL, unknown names, over a limit, unreadable data.
+    pub async fn sql(&self, sql: &str, options: SqlOptions) -> Result<Answer, QueryError> {
+        let question =
+            Question { sql: sql.to_owned(), values: Vec::new(), rows_max: self.shared.limits.rows(options.limit) };
+        let snapshot = self.shared.store.snapshot();
+        self.ask(question, snapshot, self.deadline()).await
+    }
+
+    /// The tables and views, with their columns: the data dictionary.
+    ///
+    /// # Errors
+    /// When the engine's own views cannot be planned.
+    pub async fn tables(&self) -> Result<Vec<TableInfo>, QueryError> {
+        let snapshot = self.shared.store.snapshot();
+        let deadline = self.deadline();
+        let shared = Arc::clone(&self.shared);
+        self.run(deadline, async move { shared.describe(&snapshot, deadline).await }).await
+    }
+
+    /// Queries that run or have not yet ended.
+    pub fn running(&self) -> usize {
+        self.shared.limits.queries_max - self.shared.places.available_permits()
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.store.snapshot()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.shared.clock.as_ref()
+    }
+
+    pub(crate) fn coverage(&self) -> &CoverageCache {
+        &self.shared.coverage
+    }
+
+    /// When a query that starts now must be over.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.shared.limits.time_max
+    }
+
+    /// Answers `question` over `snapshot`.
+    pub(crate) async fn ask(
+        &self,
+        question: Question,
+        snapshot: Arc<Snapshot>,
+        deadline: Instant,
+    ) -> Result<Answer, QueryError> {
+        let shared = Arc::clone(&self.shared);
+        self.run(deadline, async move { shared.answer(question, &snapshot, deadline).await }).await
+    }
+
+    /// Runs `work` on the engine's threads, in one of its places, until `deadline`.
+    async fn run<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let limit = self.shared.limits.time_max;
+        let place = self.place(deadline).await?;
+        let task = self.handle.spawn(async move {
+            let done = work.await;
+            drop(place);
+            done
+        });
+        let _stop = StopOnDrop(task.abort_handle());
+        match timeout_at(deadline.into(), task).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(fault)) => Err(QueryError::Data(format!("the engine had a fault: {fault}"))),
+            Err(_) => Err(QueryError::TimedOut { limit }),
+        }
+    }
+
+    async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, QueryError> {
+        let limit = self.shared.limits.time_max;
+        let places = Arc::clone(&self.shared.places);
+        match timeout_at(deadline.into(), places.acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(QueryError::Busy { limit }),
+        }
+    }
+}
+
+impl Shared {
+    async fn answer(&self, question: Question, snapshot: &Snapshot, deadline: Instant) -> Result<Answer, QueryError> {
+        let memory = self.limits.memory_bytes_max;
+        let statement = guard::parse(&question.sql, &self.limits)?;
+        let relations = guard::relations(self.base.state(), &statement)?;
+        let state = self
+            .base
+            .open(snapshot, &relations, budget(&self.limits, deadline, 1))
+            .await
+            .map_err(|error| QueryError::planning(error, memory))?;
+        let plan = state.statement_to_plan(statement).await.map_err(|error| QueryError::planning(error, memory))?;
+        guard::check_plan(&plan)?;
+        let plan = plan.with_param_values(question.values).map_err(|error| QueryError::planning(error, memory))?;
+        let state = with_budget(state, budget(&self.limits, deadline, guard::calls(&plan)));
+        let plan = limited(plan, question.rows_max).map_err(|error| QueryError::planning(error, memory))?;
+        let gathered = self.gather(&state, &plan, question.rows_max).await?;
+        Ok(Answer::new(gathered, snapshot.data_version().to_string()))
+    }
+
+    /// Runs `plan` and keeps as many rows as may be.
+    async fn gather(&self, state: &SessionState, plan: &LogicalPlan, rows_max: usize) -> Result<Gathered, QueryError> {
+        let memory = self.limits.memory_bytes_max;
+        let running = |error| QueryError::running(error, memory);
+        let physical = state.create_physical_plan(plan).await.map_err(|error| QueryError::planning(error, memory))?;
+        let mut stream = execute_stream(physical, state.task_ctx()).map_err(running)?;
+        let mut gathered = Gathered::new(stream.schema(), rows_max, self.limits.answer_bytes_max);
+        while let Some(batch) = stream.next().await {
+            let batch: RecordBatch = batch.map_err(running)?;
+            if !gathered.take(batch).map_err(running)? {
+                break;
+            }
+        }
+        Ok(gathered)
+    }
+
+    async fn describe(&self, snapshot: &Snapshot, deadline: Instant) -> Result<Vec<TableInfo>, QueryError> {
+        let memory = self.limits.memory_bytes_max;
+        let planning = |error| QueryError::planning(error, memory);
+        let budget = budget(&self.limits, deadline, 1);
+        let state = self.base.open(snapshot, &views::RELATIONS, budget).await.map_err(planning)?;
+        let mut tables = Vec::with_capacity(views::RELATIONS.len());
+        for relation in &views::RELATIONS {
+            let sql = format!("SELECT * FROM {}", relation.name);
+            let plan = state.create_logical_plan(&sql).await.map_err(planning)?;
+            tables.push(views::describe(relation, plan.schema().as_arrow()));
+        }
+        Ok(tables)
+    }
+}
+
+fn with_budget(state: SessionState, budget: Budget) -> SessionState {
+    let config = state.config().clone().with_option_extension(budget);
+    SessionStateBuilder::new_from_existing(state).with_config(config).build()
+}
+
+/// One row more than wanted, to know whether there are more. An explanation stays whole.
+fn limited(plan: LogicalPlan, rows_max: usize) -> datafusion::error::Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => Ok(plan),
+        plan => LogicalPlanBuilder::from(plan).limit(0, Some(rows_max.saturating_add(1)))?.build(),
+    }
+}
+
+/// Cancels a task when the one that waits for it is gone.
+struct StopOnDrop(AbortHandle);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A runtime must not wait inside another one; what still runs is cancelled and ends by itself.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("limits", &self.shared.limits)
+            .field("running", &self.running())
+            .finish_non_exhaustive()
+    }
+}

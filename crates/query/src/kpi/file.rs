@@ -1,0 +1,321 @@
+//! Reads a question's file: TOML between two lines `+++`, help in Markdown, one block of SQL.
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use serde::Deserialize;
+
+use super::params::{Parameter, ParameterKind, check_default};
+use super::{Audience, ChartKind, DefaultRange, Exclusion, Grain, HeadlineSql, Kpi, Privacy};
+
+/// The line around the front matter.
+const FENCE: &str = "+++";
+
+/// A question's file is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {problem}")]
+pub struct CatalogueError {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+impl CatalogueError {
+    pub(crate) fn new(file: &str, line: usize, problem: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line, problem: problem.into() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrontMatter {
+    id: String,
+    question: String,
+    audience: Vec<Audience>,
+    group: String,
+    unit: String,
+    grain: Grain,
+    chart: ChartKind,
+    needs: Vec<String>,
+    privacy: Privacy,
+    definition: u32,
+    reading: String,
+    range: RangeTable,
+    headline: Option<HeadlineTable>,
+    #[serde(default)]
+    exclusion: Vec<ExclusionTable>,
+    #[serde(default)]
+    parameter: Vec<ParameterTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RangeTable {
+    days: Option<u16>,
+    months: Option<u16>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeadlineTable {
+    unit: String,
+    sql: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExclusionTable {
+    name: String,
+    one: String,
+    many: String,
+    sql: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a default is a number or a text")]
+enum DefaultValue {
+    Number(i64),
+    Text(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ParameterTable {
+    name: String,
+    #[serde(rename = "type")]
+    kind: ParameterKind,
+    default: Option<DefaultValue>,
+    min: Option<i64>,
+    max: Option<i64>,
+    help: String,
+}
+
+/// Reads the file called `file`.
+pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
+    let (front, body, body_line) = split(file, text)?;
+    let matter: FrontMatter = toml::from_str(front).map_err(|error| front_error(file, front, &error))?;
+    let (help, sql) = help_and_sql(file, body, body_line)?;
+    check_id(file, front, &matter.id)?;
+    check_needs(file, front, &matter.needs)?;
+    let range = match (matter.range.days, matter.range.months) {
+        (Some(days), None) if days > 0 => DefaultRange::Days(days),
+        (None, Some(months)) if months > 0 => DefaultRange::Months(months),
+        _ => return Err(at_key(file, front, "[range]", "a range has either days or months, and at least one")),
+    };
+    let parameters = matter
+        .parameter
+        .into_iter()
+        .map(|table| parameter(file, front, table))
+        .collect::<Result<Vec<_>, CatalogueError>>()?;
+    let exclusion =
+        |table: ExclusionTable| Exclusion { name: table.name, one: table.one, many: table.many, sql: table.sql };
+    Ok(Kpi {
+        id: matter.id,
+        question: matter.question,
+        audience: matter.audience,
+        group: matter.group,
+        unit: matter.unit,
+        grain: matter.grain,
+        chart: matter.chart,
+        needs: matter.needs,
+        privacy: matter.privacy,
+        definition: matter.definition,
+        reading: matter.reading,
+        parameters,
+        help,
+        sql,
+        file: file.to_owned(),
+        range,
+        headline: matter.headline.map(|table| HeadlineSql { unit: table.unit, sql: table.sql }),
+        exclusions: matter.exclusion.into_iter().map(exclusion).collect(),
+    })
+}
+
+/// Front matter, the rest, and the line where the rest begins.
+fn split<'a>(file: &str, text: &'a str) -> Result<(&'a str, &'a str, usize), CatalogueError> {
+    let begins = || CatalogueError::new(file, 1, "the file begins with a line +++ and TOML after it");
+    let front = text.strip_prefix(FENCE).and_then(|rest| rest.strip_prefix('\n')).ok_or_else(begins)?;
+    let Some((front, body)) = front.split_once("\n+++\n") else {
+        let lines = text.lines().count();
+        return Err(CatalogueError::new(file, lines, "the front matter ends with a line +++, which is missing"));
+    };
+    Ok((front, body, front.lines().count() + 3))
+}
+
+fn front_error(file: &str, front: &str, error: &toml::de::Error) -> CatalogueError {
+    let before = error.span().map_or(0, |span| span.start);
+    // The front matter begins on line 2.
+    let line = 2 + front.get(..before).map_or(0, |text| text.matches('\n').count());
+    CatalogueError::new(file, line, error.message())
+}
+
+/// An error at the first line that begins with `key`.
+fn at_key(file: &str, front: &str, key: &str, problem: impl Into<String>) -> CatalogueError {
+    let line = front.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0);
+    CatalogueError::new(file, line + 2, problem)
+}
+
+fn check_id(file: &str, front: &str, id: &str) -> Result<(), CatalogueError> {
+    let named = std::path::Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if named != id {
+        return Err(at_key(file, front, "id", format!("the id is '{id}', so the file must be called {id}.md")));
+    }
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+        return Err(at_key(file, front, "id", "an id has small letters, digits and '-' only"));
+    }
+    Ok(())
+}
+
+fn check_needs(file: &str, front: &str, needs: &[String]) -> Result<(), CatalogueError> {
+    if needs.is_empty() {
+        return Err(at_key(file, front, "needs", "a question needs at least one table"));
+    }
+    for need in needs {
+        if crate::views::find(need).is_none() {
+            let known: Vec<&str> = crate::views::names().collect();
+            let problem = format!("there is no table '{need}'; there are {}", known.join(", "));
+            return Err(at_key(file, front, "needs", problem));
+        }
+    }
+    Ok(())
+}
+
+fn parameter(file: &str, front: &str, table: ParameterTable) -> Result<Parameter, CatalogueError> {
+    let default = table.default.map(|value| match value {
+        DefaultValue::Number(number) => number.to_string(),
+        DefaultValue::Text(text) => text,
+    });
+    let found =
+        Parameter { name: table.name, kind: table.kind, default, min: table.min, max: table.max, help: table.help };
+    let key = format!("name = \"{}\"", found.name);
+    check_default(&found).map_err(|problem| at_key(file, front, &key, problem))?;
+    Ok(found)
+}
+
+/// The prose, and the one block of SQL.
+fn help_and_sql(file: &str, body: &str, body_line: usize) -> Result<(String, String), CatalogueError> {
+    let line_of = |offset: usize| body_line + body.get(..offset).map_or(0, |text| text.matches('\n').count());
+    let mut found: Option<(String, std::ops::Range<usize>)> = None;
+    let mut inside: Option<String> = None;
+    for (event, span) in Parser::new_ext(body, Options::empty()).into_offset_iter() {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(kind))) if kind.as_ref() == "sql" => {
+                if found.is_some() {
+                    return Err(CatalogueError::new(
+                        file,
+                        line_of(span.start),
+                        "there is a second sql block; one is enough",
+                    ));
+                }
+                inside = Some(String::new());
+            }
+            Event::Text(text) => {
+                if let Some(sql) = &mut inside {
+                    sql.push_str(&text);
+                }
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                if let Some(sql) = inside.take() {
+                    found = Some((sql, span));
+                }
+            }
+            _ => {}
+        }
+    }
+    let Some((sql, span)) = found else {
+        return Err(CatalogueError::new(file, line_of(body.len()), "there is no block ```sql"));
+    };
+    let before = body.get(..span.start).unwrap_or_default();
+    let after = body.get(span.end..).unwrap_or_default();
+    let help = format!("{}\n{}", before.trim(), after.trim()).trim().to_owned();
+    if help.is_empty() {
+        return Err(CatalogueError::new(file, body_line, "there is no help; say how to read it and where it misleads"));
+    }
+    Ok((help, sql.trim().to_owned()))
+}
+
+/// Markdown as HTML. HTML inside the Markdown is shown as text.
+pub(crate) fn html(markdown: &str) -> String {
+    let events = Parser::new_ext(markdown, Options::empty()).map(|event| match event {
+        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+        other => other,
+    });
+    let mut out = String::new();
+    pulldown_cmark::html::push_html(&mut out, events);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kpi::Catalogue;
+
+    const GOOD: &str = include_str!("../../../../kpis/binder/launches.md");
+
+    #[test]
+    fn every_built_in_question_reads_and_has_prose_and_sql() {
+        let catalogue = Catalogue::builtin();
+        let ids: Vec<&str> = catalogue.iter().map(|kpi| kpi.id.as_str()).collect();
+        assert_eq!(ids, ["launches", "repo-history", "top-repos"]);
+        for kpi in catalogue.iter() {
+            assert!(kpi.help.contains("**Where it misleads.**"), "{}", kpi.id);
+            assert!(!kpi.help.contains("```") && kpi.sql.contains("SELECT"), "{}", kpi.id);
+            assert!(kpi.help_html().contains("<strong>Where it misleads.</strong>"), "{}", kpi.id);
+        }
+        let error = catalogue.find("launch").unwrap_err().to_string();
+        assert_eq!(error, "there is no KPI 'launch'; did you mean 'launches'?");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_told_with_its_line() {
+        let change = |from: &str, to: &str| {
+            assert!(GOOD.contains(from), "{from}");
+            GOOD.replacen(from, to, 1)
+        };
+        for (text, expected) in [
+            (String::new(), "launches.md:1: the file begins with a line +++ and TOML after it"),
+            ("+++\nid = 1\n".to_owned(), "launches.md:2: the front matter ends with a line +++, which is missing"),
+            (
+                change("grain = \"day\"", "grain = \"hour\""),
+                "launches.md:7: unknown variant `hour`, expected one of `day`, `month`, `none`",
+            ),
+            (change("unit = ", "units = "), "launches.md:6: unknown field `units`"),
+            (
+                change("id = \"launches\"", "id = \"launch\""),
+                "launches.md:2: the id is 'launch', so the file must be called launch.md",
+            ),
+            (
+                change("needs = [\"launches\"]", "needs = [\"lunches\"]"),
+                "launches.md:9: there is no table 'lunches'; there are events, launches, server_actions, quarantine",
+            ),
+            (
+                change("days = 28", "days = 28\nmonths = 1"),
+                "launches.md:14: a range has either days or months, and at least one",
+            ),
+            (change("```sql", "```"), "there is no block ```sql"),
+            (format!("{GOOD}\n```sql\nSELECT 1\n```\n"), "there is a second sql block; one is enough"),
+            (
+                change("type = \"date\"", "type = \"date\"\ndefault = \"today\""),
+                "the default 'today' is not a date of the form YYYY-MM-DD",
+            ),
+        ] {
+            let error = parse("kpis/binder/launches.md", &text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}\n{expected}");
+        }
+    }
+
+    #[test]
+    fn two_questions_of_one_id_are_refused() {
+        let error = Catalogue::read([("a/launches.md", GOOD), ("b/launches.md", GOOD)]).unwrap_err();
+        assert_eq!(error.to_string(), "b/launches.md:1: the id 'launches' is taken by a/launches.md");
+    }
+
+    #[test]
+    fn html_in_help_stays_text() {
+        assert_eq!(
+            html("a <script>x</script> **b**").trim(),
+            "<p>a &lt;script&gt;x&lt;/script&gt; <strong>b</strong></p>"
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! The catalogue: one Markdown file per question, and how a question is answered.
+//!
+//! ```text
+//! file ─▶ Kpi ─▶ parameters, time range ─▶ its SQL, and that of its headline and exclusions ─▶ KpiAnswer
+//! ```
+
+mod answer;
+mod coverage;
+mod file;
+mod fill;
+mod params;
+mod range;
+mod repository;
+mod run;
+
+use std::fmt;
+
+pub(crate) use answer::grouped;
+pub use answer::{Change, Excluded, Headline, KpiAnswer};
+pub(crate) use coverage::CoverageCache;
+pub use file::CatalogueError;
+pub(crate) use fill::series_values;
+pub use params::{Parameter, ParameterKind, Params};
+pub use range::TimeRange;
+pub(crate) use range::{period_end, periods};
+
+use crate::error::QueryError;
+use crate::nearest::nearest;
+
+/// One question of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kpi {
+    /// Its name, for ever.
+    pub id: String,
+    /// The question, as a title.
+    pub question: String,
+    /// Who asks it.
+    pub audience: Vec<Audience>,
+    /// Which questions stand beside it.
+    pub group: String,
+    /// What its measure counts.
+    pub unit: String,
+    /// Time step of its rows.
+    pub grain: Grain,
+    /// How it is drawn.
+    pub chart: ChartKind,
+    /// The tables and views that it needs.
+    pub needs: Vec<String>,
+    /// Who may see it.
+    pub privacy: Privacy,
+    /// Version of the definition.
+    pub definition: u32,
+    /// One sentence on how to read it.
+    pub reading: String,
+    /// What the caller may say.
+    pub parameters: Vec<Parameter>,
+    /// How it is counted and where it misleads (Markdown).
+    pub help: String,
+    /// The statement that answers it.
+    pub sql: String,
+    /// Where it stands, for messages.
+    pub file: String,
+    pub(crate) range: DefaultRange,
+    pub(crate) headline: Option<HeadlineSql>,
+    pub(crate) exclusions: Vec<Exclusion>,
+}
+
+/// Who asks a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audience {
+    /// Runs a hub.
+    Operator,
+    /// Pays for it.
+    Funder,
+    /// Uses it.
+    User,
+    /// Everyone.
+    Public,
+}
+
+/// Time step of a KPI's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grain {
+    /// One row a UTC day.
+    Day,
+    /// One row a calendar month, UTC.
+    Month,
+    /// Rows are not periods.
+    None,
+}
+
+/// How a KPI is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChartKind {
+    /// A bar for each period, from zero.
+    Bar,
+    /// A line over the periods.
+    Line,
+    /// A horizontal bar for each row, longest first.
+    Ranking,
+}
+
+/// Who may see a KPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Privacy {
+    /// Everyone: it is computed from public fields alone.
+    Public,
+    /// Operators of the hub.
+    Operators,
+}
+
+/// The time range when the caller names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DefaultRange {
+    /// So many days.
+    Days(u16),
+    /// So many calendar months, or as many as the parameter `months` says.
+    Months(u16),
+}
+
+/// The number above the chart, where it is not the sum of the rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeadlineSql {
+    pub(crate) unit: String,
+    pub(crate) sql: String,
+}
+
+/// Rows that are left out, counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exclusion {
+    pub(crate) name: String,
+    pub(crate) one: String,
+    pub(crate) many: String,
+    pub(crate) sql: String,
+}
+
+impl Kpi {
+    /// The help as HTML; mark-up in the text itself stays text.
+    pub fn help_html(&self) -> String {
+        file::html(&self.help)
+    }
+
+    /// The parameter called `name`.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == name)
+    }
+}
+
+/// All questions, in order of their files.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    kpis: Vec<Kpi>,
+}
+
+impl Catalogue {
+    /// The questions that are built in.
+    ///
+    /// # Panics
+    /// If a file of `kpis/` is wrong, which the tests of this crate find.
+    pub fn builtin() -> Self {
+        match Self::read(FILES.iter().copied()) {
+            Ok(catalogue) => catalogue,
+            Err(error) => panic!("a built-in question is wrong: {error}"),
+        }
+    }
+
+    /// Reads questions from files, each as name and text.
+    ///
+    /// # Errors
+    /// The first file that is wrong, with its line; also two questions of one id.
+    pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, CatalogueError> {
+        let mut kpis: Vec<Kpi> = Vec::new();
+        for (name, text) in files {
+            let kpi = file::parse(name, text)?;
+            if let Some(other) = kpis.iter().find(|other| other.id == kpi.id) {
+                return Err(CatalogueError::new(name, 1, format!("the id '{}' is taken by {}", kpi.id, other.file)));
+            }
+            kpis.push(kpi);
+        }
+        Ok(Self { kpis })
+    }
+
+    /// The question `id`, if there is one.
+    pub fn get(&self, id: &str) -> Option<&Kpi> {
+        self.kpis.iter().find(|kpi| kpi.id == id)
+    }
+
+    /// The question `id`.
+    ///
+    /// # Errors
+    /// [`QueryError::UnknownKpi`] with the nearest ids.
+    pub fn find(&self, id: &str) -> Result<&Kpi, QueryError> {
+        self.get(id).ok_or_else(|| QueryError::UnknownKpi {
+            id: id.to_owned(),
+            nearest: nearest(id, self.kpis.iter().map(|kpi| kpi.id.as_str())),
+        })
+    }
+
+    /// Every question.
+    pub fn iter(&self) -> impl Iterator<Item = &Kpi> {
+        self.kpis.iter()
+    }
+}
+
+/// Every file of `kpis/`: name and text, written by `build.rs`.
+static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/kpis.rs"));
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Operator => "operator",
+            Self::Funder => "funder",
+            Self::User => "user",
+            Self::Public => "public",
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! What the caller of a question may say, and how it is checked. Values are bound to the statement, never pasted.
+
+use std::collections::BTreeMap;
+
+use datafusion::scalar::ScalarValue;
+use event::Day;
+
+use super::Kpi;
+use super::repository::repository_key;
+use crate::error::QueryError;
+use crate::nearest::{hint, nearest};
+
+/// A parameter of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name: that of the query parameter, and `$name` in the statement.
+    pub name: String,
+    /// What its values are.
+    pub kind: ParameterKind,
+    /// Its value when the caller says nothing, as text. Parameters of the time range have none: the data decide.
+    pub default: Option<String>,
+    /// Least value of an integer.
+    pub min: Option<i64>,
+    /// Greatest value of an integer.
+    pub max: Option<i64>,
+    /// What it means.
+    pub help: String,
+}
+
+/// Type of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParameterKind {
+    /// `YYYY-MM-DD`.
+    Date,
+    /// A whole number.
+    Integer,
+    /// URL of a repository, or `owner/name`; bound as its key.
+    Repository,
+    /// Any text.
+    Text,
+}
+
+impl Parameter {
+    /// Whether the caller must give it.
+    pub fn is_required(&self) -> bool {
+        self.default.is_none() && !is_of_range(&self.name)
+    }
+}
+
+/// The parameters from which the time range is found.
+fn is_of_range(name: &str) -> bool {
+    matches!(name, "from" | "to" | "months")
+}
+
+/// Values as the caller wrote them, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params(BTreeMap<String, String>);
+
+impl Params {
+    /// No values: every parameter has its default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with `name` = `value`.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Params {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// A checked value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    Date(Day),
+    Integer(i64),
+    Text(String),
+}
+
+impl Checked {
+    /// As it is bound to the statement.
+    pub(crate) fn bound(&self) -> ScalarValue {
+        match self {
+            Self::Date(day) => timestamp(*day),
+            Self::Integer(number) => ScalarValue::Int64(Some(*number)),
+            Self::Text(text) => ScalarValue::Utf8(Some(text.clone())),
+        }
+    }
+
+    /// As it is shown.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Date(day) => day.to_string(),
+            Self::Integer(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
+/// The first instant of `day` as the columns `time` and `received` have it.
+pub(crate) fn timestamp(day: Day) -> ScalarValue {
+    ScalarValue::TimestampMicrosecond(Some(day.start().micros()), Some("UTC".into()))
+}
+
+/// The values of all parameters of `kpi` that have one, checked.
+///
+/// # Errors
+/// An unknown name, a missing value, a value of the wrong form or out of bounds.
+pub(crate) fn check(kpi: &Kpi, params: &Params) -> Result<BTreeMap<String, Checked>, QueryError> {
+    check_names(kpi, params)?;
+    let mut checked = BTreeMap::new();
+    for parameter in &kpi.parameters {
+        let wrong = |problem: String| QueryError::Parameter { name: parameter.name.clone(), problem };
+        let given = params.get(&parameter.name).map(str::trim).filter(|value| !value.is_empty());
+        match given.or(parameter.default.as_deref()) {
+            Some(text) => {
+                checked.insert(parameter.name.clone(), value(parameter, text).map_err(wrong)?);
+            }
+            None if parameter.is_required() => return Err(wrong(missing(parameter))),
+            None => {}
+        }
+    }
+    Ok(checked)
+}
+
+fn check_names(kpi: &Kpi, params: &Params) -> Result<(), QueryError> {
+    for (name, value) in &params.0 {
+        if name == "zone" && value == "UTC" {
+            continue;
+        }
+        let problem = if name == "zone" {
+            "days are cut in UTC; no other zone can be asked for yet".to_owned()
+        } else if kpi.parameter(name).is_none() {
+            let known: Vec<&str> = kpi.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+            let near = nearest(name, known.iter().copied());
+            format!("the question '{}' has no such parameter{}; it has {}", kpi.id, hint(&near), known.join(", "))
+        } else {
+            continue;
+        };
+        return Err(QueryError::Parameter { name: name.clone(), problem });
+    }
+    Ok(())
+}
+
+fn missing(parameter: &Parameter) -> String {
+    match parameter.kind {
+        ParameterKind::Repository => "is missing; name a repository by its URL or as owner/name".to_owned(),
+        ParameterKind::Date => "is missing; give a date of the form YYYY-MM-DD".to_owned(),
+        ParameterKind::Integer => "is missing; give a whole number".to_owned(),
+        ParameterKind::Text => "is missing".to_owned(),
+    }
+}
+
+fn value(parameter: &Parameter, text: &str) -> Result<Checked, String> {
+    match parameter.kind {
+        ParameterKind::Date => text.parse::<Day>().map(Checked::Date).map_err(|error| error.to_string()),
+        ParameterKind::Integer => integer(parameter, text).map(Checked::Integer),
+        ParameterKind::Repository => repository_key(text).map(Checked::Text),
+        ParameterKind::Text => Ok(Checked::Text(text.to_owned())),
+    }
+}
+
+fn integer(parameter: &Parameter, text: &str) -> Result<i64, String> {
+    let number: i64 = text.parse().map_err(|_| format!("'{text}' is not a whole number"))?;
+    let (min, max) = (parameter.min.unwrap_or(i64::MIN), parameter.max.unwrap_or(i64::MAX));
+    if number < min || number > max {
+        return Err(format!("{number} is out of bounds; it may be {min} to {max}"));
+    }
+    Ok(number)
+}
+
+/// Checks the default of `parameter` as a caller's value is checked.
+pub(crate) fn check_default(parameter: &Parameter) -> Result<(), String> {
+    match &parameter.default {
+        Some(text) => value(parameter, text).map(|_| ()).map_err(|problem| format!("the default {problem}")),
+        None => Ok(()),
+    }
+}

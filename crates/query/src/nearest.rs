@@ -1,0 +1,87 @@
+//! What was probably meant: the known names that resemble an unknown one.
+
+/// Names offered in an error message.
+const OFFERED_MAX: usize = 3;
+
+/// The known names that resemble `name`, best first, without doubles.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let wanted = name.to_lowercase();
+    let mut scored: Vec<(usize, &str)> = known
+        .into_iter()
+        .filter_map(|candidate| {
+            let distance = distance(&wanted, &candidate.to_lowercase());
+            (distance <= distance_max(&wanted)).then_some((distance, candidate))
+        })
+        .collect();
+    scored.sort_unstable();
+    scored.dedup();
+    scored.into_iter().take(OFFERED_MAX).map(|(_, candidate)| candidate.to_owned()).collect()
+}
+
+/// `: did you mean 'a' or 'b'?`, or nothing.
+pub(crate) fn hint(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        names => {
+            let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+            format!("; did you mean {}?", quoted.join(" or "))
+        }
+    }
+}
+
+/// A third of the letters may be wrong, and at least one.
+fn distance_max(name: &str) -> usize {
+    (name.chars().count() / 3).max(1)
+}
+
+/// Number of letters to insert, delete or replace (Levenshtein); a name inside the other counts as one step.
+fn distance(a: &str, b: &str) -> usize {
+    if a == b {
+        return 0;
+    }
+    if a.len() >= 3 && b.len() >= 3 && (a.contains(b) || b.contains(a)) {
+        return 1;
+    }
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, other) in row.iter_mut().skip(1).zip(&b) {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = *cell;
+            *cell = replaced.min(diagonal + 1).min(left + 1);
+            left = *cell;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_offered_best_first_and_far_ones_are_not() {
+        for (name, expected) in [
+            ("evnts", vec!["events"]),
+            ("EVENTS", vec!["events"]),
+            ("launch", vec!["launches"]),
+            ("serveractions", vec!["server_actions"]),
+            ("x", vec![]),
+            ("zebra", vec![]),
+        ] {
+            assert_eq!(nearest(name, ["events", "launches", "quarantine", "server_actions"]), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn distance_is_levenshteins() {
+        for (a, b, expected) in [("", "abc", 3), ("kitten", "sitting", 3), ("flaw", "lawn", 2), ("abc", "abc", 0)] {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
+}
