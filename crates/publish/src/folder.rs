@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use event::Day;
+use sha2::{Digest, Sha256};
 
 use crate::PublishError;
 use crate::index::day_of;
@@ -13,6 +15,19 @@ use crate::index::day_of;
 const PART: (&str, &str) = (".", ".hubscope-part");
 /// What is appended to the name of a file that stands where only ours may.
 const ASIDE: &str = ".set-aside";
+
+/// Clocks of file systems tick every few milliseconds, some every two seconds: a file that was changed so shortly before
+/// it was looked at could have been changed again without a trace.
+const TICK: Duration = Duration::from_secs(2);
+
+/// How a file looked when its bytes were known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    bytes: u64,
+    modified: SystemTime,
+    /// When it was looked at.
+    seen: SystemTime,
+}
 
 /// A folder of published files.
 #[derive(Debug)]
@@ -45,6 +60,29 @@ impl Folder {
         write_synced(&part, bytes).map_err(PublishError::io("write", &part))?;
         fs::rename(&part, &path).map_err(PublishError::io("replace", &path))?;
         Ok(true)
+    }
+
+    /// How the file `name` looks now; its bytes were written or compared just before.
+    pub(crate) fn stamp(&self, name: &str) -> Result<Stamp, PublishError> {
+        let path = self.root.join(name);
+        let look = || {
+            let metadata = fs::metadata(&path)?;
+            Ok(Stamp { bytes: metadata.len(), modified: metadata.modified()?, seen: SystemTime::now() })
+        };
+        look().map_err(PublishError::io("look at", &path))
+    }
+
+    /// Whether the file `name` still has the bytes with the SHA-256 `digest` that it had at `stamp`: by its length and its
+    /// time where these can tell, else by reading it.
+    pub(crate) fn still_holds(&self, name: &str, stamp: &Stamp, digest: &[u8; 32]) -> bool {
+        let path = self.root.join(name);
+        let Ok(metadata) = fs::metadata(&path) else { return false };
+        if metadata.len() != stamp.bytes {
+            return false;
+        }
+        let same_time = metadata.modified().is_ok_and(|modified| modified == stamp.modified);
+        let settled = stamp.seen.duration_since(stamp.modified).is_ok_and(|age| age > TICK);
+        same_time && settled || fs::read(&path).is_ok_and(|bytes| Sha256::digest(bytes)[..] == digest[..])
     }
 
     /// Returns once every name in the folder would survive a power cut.
@@ -157,6 +195,31 @@ mod tests {
         let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".hidden", "x.hubscope-part"]);
+    }
+
+    /// A change that leaves length and time alone is seen while the time is fresh; later the time tells.
+    #[test]
+    fn changes_are_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        folder.put("x", b"one").unwrap();
+        let digest = Sha256::digest(b"one").into();
+        let stamp = folder.stamp("x").unwrap();
+        assert!(folder.still_holds("x", &stamp, &digest));
+        fs::write(dir.path().join("x"), "two").unwrap();
+        let file = File::options().write(true).open(dir.path().join("x")).unwrap();
+        file.set_modified(stamp.modified).unwrap();
+        assert!(!folder.still_holds("x", &stamp, &digest), "too fresh to trust the time");
+        let old = stamp.seen - TICK * 2;
+        file.set_modified(old).unwrap();
+        let settled = Stamp { modified: old, ..stamp };
+        assert!(folder.still_holds("x", &settled, &digest), "the time tells");
+        file.set_modified(stamp.seen).unwrap();
+        assert!(!folder.still_holds("x", &settled, &digest));
+        fs::write(dir.path().join("x"), "longer").unwrap();
+        assert!(!folder.still_holds("x", &settled, &digest));
+        fs::remove_file(dir.path().join("x")).unwrap();
+        assert!(!folder.still_holds("x", &settled, &digest));
     }
 
     #[test]

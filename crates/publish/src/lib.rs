@@ -20,6 +20,7 @@ mod error;
 mod folder;
 mod index;
 mod line;
+mod memory;
 mod minute;
 mod publisher;
 mod rows;

@@ -8,6 +8,8 @@ use schema::Registry;
 use store::Store;
 
 use crate::PublishError;
+use crate::memory::Memory;
+use crate::rows::Policies;
 use crate::run::Run;
 
 /// What can be set.
@@ -32,13 +34,13 @@ pub struct Published {
     pub days_written: u64,
     /// Days whose file was right.
     pub days_unchanged: u64,
-    /// Events in all files.
+    /// Events in all files, this run's and earlier ones'.
     pub events: u64,
     /// Bytes of all files of days.
     pub bytes: u64,
-    /// Fields that were not declared public and stayed inside.
+    /// Fields of all published events that were not declared public and stayed inside.
     pub fields_withheld: u64,
-    /// Events that could not be shown at all; the log names each.
+    /// Events of published days that could not be shown at all; the log names each.
     pub events_withheld: u64,
     /// New names of files that stood in the folder as days that nothing covers.
     pub set_aside: Vec<String>,
@@ -50,20 +52,21 @@ pub struct Published {
 #[derive(Debug)]
 pub struct Publisher {
     store: Arc<Store>,
-    registry: Registry,
+    policies: Arc<Policies>,
     options: Options,
-    /// One run at a time: two would write the same files.
-    running: Arc<tokio::sync::Mutex<()>>,
+    /// The last run, and a place for one run at a time: two would write the same files.
+    last: Arc<tokio::sync::Mutex<Option<Memory>>>,
 }
 
 impl Publisher {
     /// A publisher of `store` by the policies of `registry`.
     pub fn new(store: Arc<Store>, registry: Registry, options: Options) -> Self {
-        Self { store, registry, options, running: Arc::default() }
+        Self { store, policies: Arc::new(Policies::of(&registry)), options, last: Arc::default() }
     }
 
     /// Brings the folder `to` up to date with what the store holds now: files of days that are missing or differ are
-    /// written, then the index. The folder is made if need be. The current day is published as far as it has come.
+    /// written, then the index. The folder is made if need be. The current day is published as far as it has come. The first
+    /// run to a folder reads the whole table, later ones what came in since, and again the whole when parts were rewritten.
     ///
     /// Cancel safety: dropping the future does not end the run, and a later call waits for it.
     ///
@@ -71,12 +74,21 @@ impl Publisher {
     ///
     /// See [`PublishError`]; to call again is always safe.
     pub async fn publish(&self, to: &Path) -> Result<Published, PublishError> {
-        let running = Arc::clone(&self.running).lock_owned().await;
-        let run = Run::new(Arc::clone(&self.store), &self.registry, self.options.clone(), to.to_owned());
+        let mut last = Arc::clone(&self.last).lock_owned().await;
+        let mut run = Run {
+            snapshot: self.store.snapshot(),
+            store: Arc::clone(&self.store),
+            policies: Arc::clone(&self.policies),
+            options: self.options.clone(),
+            to: to.to_owned(),
+            before: None,
+        };
         let work = tokio::task::spawn_blocking(move || {
-            let published = run.publish();
-            drop(running);
-            published
+            // Taken out, so that after an error nothing is remembered and the next run looks at everything.
+            run.before = last.take().filter(|memory| memory.is_of(&run.to));
+            let (published, memory) = run.publish()?;
+            *last = Some(memory);
+            Ok(published)
         });
         work.await.map_err(|_| PublishError::CutShort)?
     }

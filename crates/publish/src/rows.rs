@@ -97,7 +97,7 @@ pub(crate) fn days(batch: &RecordBatch, policies: &Policies, mut each: impl FnMu
     Ok(())
 }
 
-/// Each row of `batch` that is published, shown, with its day. `None` for a row whose text is no JSON object: it is
+/// Each row of `batch` that is published on a day that is `wanted`, shown, with its day. `None` for a row whose text is no JSON object: it is
 /// withheld.
 ///
 /// # Errors
@@ -106,13 +106,14 @@ pub(crate) fn days(batch: &RecordBatch, policies: &Policies, mut each: impl FnMu
 pub(crate) fn events(
     batch: &RecordBatch,
     policies: &Policies,
+    wanted: impl Fn(Day) -> bool,
     mut each: impl FnMut(Day, Option<Event>),
 ) -> Result<(), PublishError> {
     let places = Places::of(batch)?;
     let (door, repairs, text): (&StringArray, &StringArray, &StringArray) =
         (column(batch, "door")?, column(batch, "repairs")?, column(batch, "text")?);
     for index in 0..batch.num_rows() {
-        let Some(place) = places.get(index, policies) else { continue };
+        let Some(place) = places.get(index, policies).filter(|place| wanted(place.day)) else { continue };
         let repairs = if repairs.is_null(index) { "" } else { repairs.value(index) };
         let line = line::show(text.value(index), place.time, nesting(repairs), place.policy);
         if let Err(error) = &line {

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use event::Day;
-use schema::Registry;
+use sha2::{Digest, Sha256};
 use store::{Selection, Snapshot, Store, Table};
 
 use crate::coverage::Coverage;
 use crate::day::{self, Event};
 use crate::folder::Folder;
 use crate::index::{self, Entry};
+use crate::memory::{Known, Memory};
 use crate::rows::{self, Policies};
 use crate::state::{self, DayState};
 use crate::{Options, PublishError, Published};
@@ -20,81 +21,123 @@ use crate::{Options, PublishError, Published};
 /// What a run needs.
 #[derive(Debug)]
 pub(crate) struct Run {
-    store: Arc<Store>,
-    snapshot: Arc<Snapshot>,
-    policies: Policies,
-    options: Options,
-    to: PathBuf,
+    pub(crate) store: Arc<Store>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) options: Options,
+    pub(crate) to: PathBuf,
+    /// The last run to the same folder.
+    pub(crate) before: Option<Memory>,
+}
+
+/// Of one day, read and shown.
+#[derive(Debug, Default)]
+struct Read {
+    events: Vec<Event>,
+    events_withheld: u64,
 }
 
 impl Run {
-    pub(crate) fn new(store: Arc<Store>, registry: &Registry, options: Options, to: PathBuf) -> Self {
-        let snapshot = store.snapshot();
-        Self { store, snapshot, policies: Policies::of(registry), options, to }
-    }
-
     /// Does all of it. Blocks.
-    pub(crate) fn publish(&self) -> Result<Published, PublishError> {
+    pub(crate) fn publish(self) -> Result<(Published, Memory), PublishError> {
         let folder = Folder::open(&self.to)?;
-        let coverage = Coverage::of(&self.store, &self.snapshot, &self.policies)?;
+        let mut coverage = Coverage::of(&self.store, &self.snapshot, &self.policies, self.before.as_ref())?;
+        let mut days = self.kept(&folder, &mut coverage);
         let mut published = Published { data_version: self.snapshot.data_version(), ..Published::default() };
-        let mut days = Vec::new();
+        published.days_unchanged = days.len() as u64;
         for chunk in coverage.chunks() {
-            self.days(&folder, &coverage, chunk, &mut published, &mut days)?;
+            self.write_days(&folder, &coverage, chunk, &mut published, &mut days)?;
         }
         folder.sync()?;
         let now = self.options.clock.now();
-        let entries: Vec<Entry> = days.iter().map(|day| Entry { day: day.day, events: day.events }).collect();
+        let entries: Vec<Entry> =
+            days.values().map(|known| Entry { day: known.state.day, events: known.state.events }).collect();
         folder.put(index::STYLE, index::STYLE_TEXT.as_bytes())?;
         folder.put(index::INDEX, index::jsonl(&entries).as_bytes())?;
         folder.put(index::PAGE, index::page(&self.options.title, &entries, now).as_bytes())?;
         folder.sync()?;
         published.set_aside = set_aside_others(&folder, &coverage)?;
+        published.add(days.values().map(|known| &known.state));
         state::record(&self.store, &self.to, now, &published, &days)?;
-        Ok(published)
+        let memory = Memory::new(self.to, &self.snapshot, days);
+        Ok((published, memory))
     }
 
-    /// Writes the files of the covered days in `chunk` that differ.
-    fn days(
+    /// The days of which nothing changed and whose file is still right. A day whose file is not becomes stale.
+    fn kept(&self, folder: &Folder, coverage: &mut Coverage) -> BTreeMap<Day, Known> {
+        let mut kept = BTreeMap::new();
+        for (day, known) in self.before.iter().flat_map(|memory| &memory.days) {
+            if coverage.stale.contains(day) {
+                continue;
+            }
+            if folder.still_holds(&index::file_name(*day), &known.stamp, &known.state.sha256) {
+                kept.insert(*day, known.clone());
+            } else {
+                coverage.stale.insert(*day);
+            }
+        }
+        kept
+    }
+
+    /// Writes the files of the stale days in `chunk` that differ.
+    fn write_days(
         &self,
         folder: &Folder,
         coverage: &Coverage,
         chunk: Range<Day>,
         published: &mut Published,
-        days: &mut Vec<DayState>,
+        days: &mut BTreeMap<Day, Known>,
     ) -> Result<(), PublishError> {
-        let mut by_day = self.read(chunk.clone(), published)?;
-        for day in coverage.within(chunk) {
-            let mut events = by_day.remove(&day).unwrap_or_default();
+        let mut by_day = self.read(coverage, chunk.clone())?;
+        for day in coverage.stale.range(chunk).copied() {
+            let Read { mut events, events_withheld } = by_day.remove(&day).unwrap_or_default();
             day::sort(&mut events);
             let file = day::file(&events);
-            if folder.put(&index::file_name(day), &file)? {
+            let name = index::file_name(day);
+            if folder.put(&name, &file)? {
                 published.days_written += 1;
             } else {
                 published.days_unchanged += 1;
             }
-            let state = DayState::of(day, events.len() as u64, &file);
-            published.events += state.events;
-            published.bytes += state.bytes;
-            days.push(state);
+            let state = DayState {
+                day,
+                events: events.len() as u64,
+                bytes: file.len() as u64,
+                sha256: Sha256::digest(&file).into(),
+                fields_withheld: events.iter().map(|event| event.line.withheld).sum(),
+                events_withheld,
+            };
+            days.insert(day, Known { state, stamp: folder.stamp(&name)? });
         }
         Ok(())
     }
 
-    /// The events of `days`, shown, by day.
-    fn read(&self, days: Range<Day>, published: &mut Published) -> Result<BTreeMap<Day, Vec<Event>>, PublishError> {
-        let mut by_day: BTreeMap<Day, Vec<Event>> = BTreeMap::new();
+    /// The events of the stale days in `days`, shown, by day.
+    fn read(&self, coverage: &Coverage, days: Range<Day>) -> Result<BTreeMap<Day, Read>, PublishError> {
+        let mut by_day: BTreeMap<Day, Read> = BTreeMap::new();
         let scan = self.store.scan(Table::Events, &self.snapshot).columns(&rows::ALL).select(Selection::Days(days));
+        let wanted = |day: Day| coverage.stale.contains(&day);
         for batch in scan.read() {
-            rows::events(&batch?, &self.policies, |day, event| match event {
-                None => published.events_withheld += 1,
-                Some(event) => {
-                    published.fields_withheld += event.line.withheld;
-                    by_day.entry(day).or_default().push(event);
+            rows::events(&batch?, &self.policies, wanted, |day, event| {
+                let read = by_day.entry(day).or_default();
+                match event {
+                    Some(event) => read.events.push(event),
+                    None => read.events_withheld += 1,
                 }
             })?;
         }
         Ok(by_day)
+    }
+}
+
+impl Published {
+    fn add<'a>(&mut self, days: impl Iterator<Item = &'a DayState>) {
+        for day in days {
+            self.events += day.events;
+            self.bytes += day.bytes;
+            self.fields_withheld += day.fields_withheld;
+            self.events_withheld += day.events_withheld;
+        }
     }
 }
 
@@ -103,7 +146,7 @@ impl Run {
 fn set_aside_others(folder: &Folder, coverage: &Coverage) -> Result<Vec<String>, PublishError> {
     let mut set_aside = Vec::new();
     for day in folder.days()? {
-        if !coverage.contains(day) {
+        if !coverage.days.contains_key(&day) {
             let name = folder.set_aside(&index::file_name(day))?;
             tracing::warn!(name, "a file of a day that nothing covers was set aside");
             set_aside.push(name);

@@ -1,6 +1,7 @@
 //! The publication's own books: `DATA/state/publication/<target>.json`, which tell what was given away, when and from
 //! which snapshot. Nothing is decided by them; whoever asks what the public has can read it here.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use event::{Day, EventTime};
@@ -9,23 +10,20 @@ use sha2::{Digest, Sha256};
 use store::{Store, Table};
 
 use crate::folder::put_synced;
+use crate::memory::Known;
 use crate::{PublishError, Published};
 
 /// A day as it was published.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct DayState {
     #[serde(serialize_with = "as_text")]
     pub(crate) day: Day,
     pub(crate) events: u64,
     pub(crate) bytes: u64,
-    pub(crate) sha256: String,
-}
-
-impl DayState {
-    pub(crate) fn of(day: Day, events: u64, file: &[u8]) -> Self {
-        let bytes = u64::try_from(file.len()).unwrap_or(u64::MAX);
-        Self { day, events, bytes, sha256: hexadecimal(&Sha256::digest(file)) }
-    }
+    #[serde(serialize_with = "as_hexadecimal")]
+    pub(crate) sha256: [u8; 32],
+    pub(crate) fields_withheld: u64,
+    pub(crate) events_withheld: u64,
 }
 
 #[derive(Serialize)]
@@ -34,7 +32,7 @@ struct State<'a> {
     published: String,
     data_version: &'a str,
     events: u64,
-    days: &'a [DayState],
+    days: Vec<&'a DayState>,
 }
 
 /// Writes down what was published to `to` at `when`.
@@ -43,7 +41,7 @@ pub(crate) fn record(
     to: &Path,
     when: EventTime,
     published: &Published,
-    days: &[DayState],
+    days: &BTreeMap<Day, Known>,
 ) -> Result<(), PublishError> {
     let to = to.canonicalize().map_err(PublishError::io("find", to))?;
     let state = State {
@@ -51,7 +49,7 @@ pub(crate) fn record(
         published: when.to_string(),
         data_version: &published.data_version,
         events: published.events,
-        days,
+        days: days.values().map(|known| &known.state).collect(),
     };
     let mut text = serde_json::to_vec_pretty(&state).map_err(|error| {
         let path = folder(store);
@@ -81,4 +79,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 fn as_text<S: serde::Serializer>(day: &Day, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(day)
+}
+
+fn as_hexadecimal<S: serde::Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hexadecimal(bytes))
 }
