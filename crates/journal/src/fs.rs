@@ -65,12 +65,12 @@ pub trait Fs: fmt::Debug + Send + Sync {
 }
 
 /// One open file. Reads and writes name their offset; there is no cursor.
+#[expect(clippy::len_without_is_empty, reason = "a file on disk, not a collection: asking for its length may fail")]
 pub trait FsFile: fmt::Debug + Send + Sync {
     /// Length in bytes.
     ///
     /// # Errors
     /// As the system reports.
-    #[expect(clippy::len_without_is_empty, reason = "a length of a file on disk, which may fail")]
     fn len(&self) -> io::Result<u64>;
 
     /// Reads at `offset` into `buffer`; may read less, and 0 only at the end of the file.
