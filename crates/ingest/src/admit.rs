@@ -6,7 +6,7 @@ use bytes::Bytes;
 use event::{
     Admitted, Batch, Clock, ColumnKind, Door, EventTime, Quarantined, Reason, Repair, Repairs, Revision, Row, Value, Verdict,
 };
-use schema::{Entry, Found, Hidden, Registry, version_text};
+use schema::{Entry, Found, Hidden, LEVELS_MAX, Registry, version_text};
 use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _};
 
 use crate::decode::capsule::{Capsule, unnested};
@@ -285,10 +285,10 @@ fn promoted(capsule: &Capsule<'_>, revision: &Revision, repairs: Repairs) -> Vec
 
 /// The promoted values of an event that was admitted before, read again from its text.
 pub(crate) fn promoted_again(text: &[u8], revision: &Revision, repairs: Repairs) -> Result<Vec<Option<Value>>, Fault> {
-    // What was admitted once is read again whatever the limits are now.
-    let parsed = Parsed::of(text, usize::MAX)?;
+    // What was admitted once is read again whatever the limits are now; deeper than this was never admitted.
+    let parsed = Parsed::of(text, LEVELS_MAX)?;
     let capsule = Capsule::of(&parsed.value);
-    if capsule.is_nested() && let Some(flat) = flattened(text, usize::MAX, &mut Repairs::default())? {
+    if capsule.is_nested() && let Some(flat) = flattened(text, LEVELS_MAX, &mut Repairs::default())? {
         return Ok(promoted(&Capsule::of(&flat.value), revision, repairs));
     }
     Ok(promoted(&capsule, revision, repairs))

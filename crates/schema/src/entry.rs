@@ -10,7 +10,7 @@ use sonic_rs::Value;
 
 use crate::json::{Hidden, Instance, Sonic};
 use crate::metaschema::{self, Identity};
-use crate::{Policy, RegisterError, compile, source};
+use crate::{Policy, RegisterError, compile, deep, source};
 
 /// Longest message of a violation: it quotes the event, and one event may be a megabyte.
 const MESSAGE_CHARS_MAX: usize = 400;
@@ -26,6 +26,8 @@ pub struct Entry {
     validator: Validator<Sonic>,
     declares_message: bool,
     declares_task_name: bool,
+    /// Whether it can follow an event far down.
+    goes_deep: bool,
 }
 
 /// Where an event breaks its schema, and how.
@@ -66,6 +68,7 @@ impl Entry {
             validator,
             declares_message,
             declares_task_name,
+            goes_deep: deep::goes_deep(&schema),
         })
     }
 
@@ -82,6 +85,13 @@ impl Entry {
     /// # Errors
     /// The first place where it does not.
     pub fn validate_without(&self, event: &Value, hidden: Hidden) -> Result<(), Violation> {
+        if self.goes_deep {
+            return deep::with_stack_for(event, || self.judge(event, hidden));
+        }
+        self.judge(event, hidden)
+    }
+
+    fn judge(&self, event: &Value, hidden: Hidden) -> Result<(), Violation> {
         let instance = Instance::new(event, hidden);
         if self.validator.is_valid(instance) {
             return Ok(());

@@ -66,6 +66,26 @@ pub enum RegisterError {
         /// As written.
         reference: String,
     },
+    /// A reference by anchor, or a dynamic one.
+    #[error("{pointer}: '{reference}' is a reference by anchor or a dynamic one; write '#/$defs/name'")]
+    UnsupportedReference {
+        /// Where.
+        pointer: String,
+        /// As written.
+        reference: String,
+    },
+    /// A part of the schema has an `$id` of its own.
+    #[error("{pointer}: only the schema itself has an $id; take this one out")]
+    NestedId {
+        /// Where.
+        pointer: String,
+    },
+    /// References that lead back without going deeper into the event.
+    #[error("{}: its references come round without end", if pointer.is_empty() { "/" } else { pointer })]
+    EndlessReference {
+        /// Where.
+        pointer: String,
+    },
     /// A pattern that cannot be matched in linear time, or is no regular expression.
     #[error("{pointer}: '{pattern}' is not a pattern that can be matched in linear time: {reason}")]
     BadPattern {

@@ -14,6 +14,7 @@
 
 mod builtin;
 mod compile;
+mod deep;
 mod entry;
 mod error;
 mod json;
@@ -25,6 +26,7 @@ mod source;
 mod version;
 
 pub use builtin::builtin_columns;
+pub use deep::{LEVELS_IN_PLACE, LEVELS_MAX, on_deep_stack};
 pub use entry::{Entry, Violation};
 pub use error::RegisterError;
 pub use json::Hidden;

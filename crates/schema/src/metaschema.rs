@@ -4,7 +4,7 @@
 //! that each complaint can say what would be right. Where BinderHub and `jupyter_telemetry` allow more (an id without a
 //! scheme), so do we. Two rules are ours: no `$ref` leaves the document, and references must not multiply without bound.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -48,6 +48,7 @@ pub(crate) fn check(schema: &Value) -> Result<Identity, RegisterError> {
     }
     check_names(schema, &mut String::new())?;
     check_references(schema, &mut String::new())?;
+    check_ends(schema)?;
     check_steps(schema)?;
     Ok(Identity { id, version, version_is_integer, style })
 }
@@ -119,20 +120,84 @@ fn check_names(value: &Value, pointer: &mut String) -> Result<(), RegisterError>
 const DATA_KEYWORDS: [&str; 4] = ["const", "enum", "default", "examples"];
 
 fn check_references(value: &Value, pointer: &mut String) -> Result<(), RegisterError> {
+    let is_root = pointer.is_empty();
     each_child(value, pointer, &mut |child, pointer| {
         let name = pointer.rsplit('/').next().unwrap_or_default();
         if value.is_object() && DATA_KEYWORDS.contains(&name) {
             return Ok(());
         }
-        match child {
-            Value::String(reference)
-                if matches!(name, "$ref" | "$dynamicRef" | "$recursiveRef") && !reference.starts_with('#') =>
-            {
-                Err(RegisterError::RemoteReference { pointer: pointer.clone(), reference: reference.clone() })
+        let Value::String(text) = child else { return check_references(child, pointer) };
+        let pointer = || pointer.clone();
+        match name {
+            "$ref" if text == "#" || text.starts_with("#/") => Ok(()),
+            "$ref" if !text.starts_with('#') => {
+                Err(RegisterError::RemoteReference { pointer: pointer(), reference: text.clone() })
             }
-            _ => check_references(child, pointer),
+            // By anchor or dynamic: what they lead to, and so what they cost, could not be told beforehand.
+            "$ref" | "$dynamicRef" | "$recursiveRef" => {
+                Err(RegisterError::UnsupportedReference { pointer: pointer(), reference: text.clone() })
+            }
+            // It would give another meaning to every reference below.
+            "$id" if !is_root => Err(RegisterError::NestedId { pointer: pointer() }),
+            _ => Ok(()),
         }
     })
+}
+
+/// Keywords whose schemas judge the same value, not a part of it.
+const SAME_VALUE_KEYWORDS: [&str; 8] = ["$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
+
+/// Refuses references that come round without going deeper into the event: judging by them would never end.
+fn check_ends(root: &Value) -> Result<(), RegisterError> {
+    let mut done = HashSet::new();
+    every_schema(root, &mut String::new(), &mut |schema, pointer| {
+        if comes_round(root, schema, &mut HashSet::new(), &mut done) {
+            return Err(RegisterError::EndlessReference { pointer: pointer.clone() });
+        }
+        Ok(())
+    })
+}
+
+fn every_schema(
+    value: &Value,
+    pointer: &mut String,
+    visit: &mut dyn FnMut(&Value, &mut String) -> Result<(), RegisterError>,
+) -> Result<(), RegisterError> {
+    if value.is_object() {
+        visit(value, pointer)?;
+    }
+    each_child(value, pointer, &mut |child, pointer| every_schema(child, pointer, visit))
+}
+
+/// Whether judging by `schema` leads back to a schema on the way (`path`). `done` holds those known to end.
+fn comes_round(
+    root: &Value,
+    schema: &Value,
+    path: &mut HashSet<*const Value>,
+    done: &mut HashSet<*const Value>,
+) -> bool {
+    let Value::Object(members) = schema else { return false };
+    let address = std::ptr::from_ref(schema);
+    if done.contains(&address) {
+        return false;
+    }
+    if !path.insert(address) {
+        return true;
+    }
+    let dependents = members.get("dependentSchemas").or(members.get("dependencies")).and_then(Value::as_object);
+    let mut next: Vec<&Value> = dependents.into_iter().flat_map(Map::values).collect();
+    for keyword in SAME_VALUE_KEYWORDS {
+        match members.get(keyword) {
+            Some(Value::String(reference)) => next.extend(target(root, reference)),
+            Some(Value::Array(schemas)) => next.extend(schemas),
+            Some(schema) => next.push(schema),
+            None => {}
+        }
+    }
+    let round = next.into_iter().any(|schema| comes_round(root, schema, path, done));
+    path.remove(&address);
+    done.insert(address);
+    round
 }
 
 /// Counts the steps that one value can cost: every subschema once for each way that leads to it. A cycle costs nothing
@@ -167,7 +232,8 @@ fn count<'s>(root: &'s Value, value: &'s Value, known: &mut HashMap<*const Value
     steps
 }
 
-fn target<'s>(root: &'s Value, reference: &str) -> Option<&'s Value> {
+/// What the local reference `reference` points to.
+pub(crate) fn target<'s>(root: &'s Value, reference: &str) -> Option<&'s Value> {
     root.pointer(reference.strip_prefix('#')?)
 }
 
@@ -217,6 +283,12 @@ mod tests {
             (json!({"properties": {"a": {"items": {"properties": {"__b": {}}}}}}), "/properties/a/items/properties/__b: "),
             (json!({"properties": {"a": {"$ref": "https://e.org/y"}}}), "/properties/a/$ref: 'https://e.org/y'"),
             (json!({"properties": {"a": {"$ref": "other.json#/a"}}}), "points to another document"),
+            (json!({"properties": {"a": {"$ref": "#name"}}}), "/properties/a/$ref: '#name' is a reference by anchor"),
+            (json!({"properties": {"a": {"$dynamicRef": "#x"}}}), "/properties/a/$dynamicRef: '#x' is a reference"),
+            (json!({"properties": {"a": {"$id": "b"}}}), "/properties/a/$id: only the schema itself has an $id"),
+            (json!({"allOf": [{"$ref": "#"}]}), "/: its references come round"),
+            (json!({"$defs": {"b": {"$ref": "#/$defs/b"}}}), "/$defs/b: its references come round"),
+            (json!({"$defs": {"b": {"not": {"$ref": "#/$defs/c"}}, "c": {"anyOf": [{}, {"$ref": "#/$defs/b"}]}}}), "come round"),
         ] {
             let error = check(&with(extra)).unwrap_err().to_string();
             assert!(error.contains(complaint), "{error}");

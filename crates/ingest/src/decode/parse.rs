@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use event::pyjson::{self, Oddities, SyntaxError, SyntaxFault};
+use event::pyjson::{self, Oddities, SyntaxError};
 use event::{Reason, Repair, Repairs};
+use schema::LEVELS_IN_PLACE;
 use sonic_rs::{JsonValueTrait as _, Value};
 
 use super::Fault;
@@ -24,10 +25,10 @@ impl Parsed {
     /// It is not UTF-8, not JSON, no object, nested deeper than `depth_max`, or holds what UTF-8 or numbers cannot.
     pub fn of(text: &[u8], depth_max: usize) -> Result<Self, Fault> {
         let Ok(utf8) = std::str::from_utf8(text) else { return Err(not_utf8(text)) };
-        check_depth(utf8, depth_max)?;
-        let parsed = match sonic_rs::from_str(utf8) {
-            Ok(value) => Self { value, repairs: Repairs::NONE },
-            Err(error) => odd(utf8, &error)?,
+        let parsed = if memchr::memchr2_iter(b'{', b'[', text).nth(LEVELS_IN_PLACE).is_none() {
+            strict_or_odd(utf8)?
+        } else {
+            deep(utf8, depth_max)?
         };
         if !parsed.value.is_object() {
             return Err(Fault::new(Reason::NotAnObject, "an event is a JSON object; this is JSON, but no object"));
@@ -48,22 +49,26 @@ fn not_json(error: SyntaxError) -> Fault {
     Fault::new(Reason::NotJson, format!("not JSON: {error}"))
 }
 
-/// The parser knows no limit. There are never more levels than opening brackets, and few events have many.
-fn check_depth(text: &str, depth_max: usize) -> Result<(), Fault> {
-    if memchr::memchr2_iter(b'{', b'[', text.as_bytes()).nth(depth_max).is_none() {
-        return Ok(());
-    }
-    match pyjson::inspect(text.as_bytes(), depth_max, |_| {}) {
-        Err(SyntaxError { fault: SyntaxFault::TooDeep, .. }) => {
-            let whole = pyjson::inspect(text.as_bytes(), usize::MAX, |_| {});
-            Err(whole.map_or_else(not_json, |oddities| too_deep(oddities.depth, depth_max)))
-        }
-        _ => Ok(()),
+fn strict_or_odd(text: &str) -> Result<Parsed, Fault> {
+    match sonic_rs::from_str(text) {
+        Ok(value) => Ok(Parsed { value, repairs: Repairs::NONE }),
+        Err(error) => odd(text, &error),
     }
 }
 
-fn too_deep(depth: usize, depth_max: usize) -> Fault {
-    Fault::new(Reason::TooDeep, format!("nested {depth} levels deep; at most {depth_max} are taken"))
+/// A text with so many opening brackets that it may be deep. The parser knows no limit and recurses.
+fn deep(text: &str, depth_max: usize) -> Result<Parsed, Fault> {
+    let depth = pyjson::inspect(text.as_bytes(), usize::MAX, |_| {}).map_err(not_json)?.depth;
+    if depth > depth_max {
+        return Err(Fault::new(Reason::TooDeep, format!("nested {depth} levels deep; at most {depth_max} are taken")));
+    }
+    if depth <= LEVELS_IN_PLACE {
+        return strict_or_odd(text);
+    }
+    let no_thread = |error: std::io::Error| {
+        Fault::new(Reason::TooDeep, format!("nested {depth} levels deep, and no thread could be started to read it: {error}"))
+    };
+    schema::on_deep_stack(|| strict_or_odd(text)).map_err(no_thread)?
 }
 
 /// The parser refused it: because it is not JSON, or because of what Python writes beyond JSON.
