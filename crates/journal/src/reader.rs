@@ -11,6 +11,8 @@ use std::ops::Range;
 
 use crate::format::{RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES};
 use crate::fs::FsFile;
+#[cfg(test)]
+pub(crate) use window::CHUNK_BYTES;
 use window::Window;
 
 /// What comes next in a segment.

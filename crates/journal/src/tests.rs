@@ -5,4 +5,5 @@ mod damage;
 mod disk;
 mod limits;
 mod order;
+mod reading;
 mod support;

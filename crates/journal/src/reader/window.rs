@@ -3,7 +3,7 @@ use std::io;
 use crate::fs::{FsFile, read_fully};
 
 /// Bytes read at a time when less was asked for: large enough that calls do not count, small beside a record's limit.
-const CHUNK_BYTES: usize = 256 * 1024;
+pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
 
 /// A part of a file in memory, moving forward.
 #[derive(Debug)]

@@ -40,9 +40,10 @@ pub(super) fn all(fs: &dyn Fs, dir: &Path, files: Vec<SegmentFile>, opened: &mut
             }
         } else {
             if !scanned.tail.bytes.is_empty() {
-                opened.recovery.torn = Some(cut_off(fs, dir, &file, &scanned.tail)?);
+                opened.recovery.torn = Some(cut_off(fs, dir, &file, &scanned.tail));
             }
-            // Intact, but perhaps never synced: what is replayed now must still be there after the next crash.
+            // The cut; and records that are intact but were perhaps never synced: what is replayed now must still be there
+            // after the next crash.
             file.file.sync_data().map_err(OpenError::io("sync", &path))?;
         }
         opened.recovery.next = scanned.segment.next;
@@ -115,19 +116,16 @@ fn set_aside(fs: &dyn Fs, dir: &Path, file: &SegmentFile, damage: &Damage) -> Re
     Ok(Some(path))
 }
 
-/// Sets the tail aside, then cuts it off. Without room for the copy it stays: the next record goes to a new segment.
-fn cut_off(fs: &dyn Fs, dir: &Path, file: &SegmentFile, tail: &Damage) -> Result<TornTail, OpenError> {
-    let path = dir.join(&file.file_name);
-    let torn = |set_aside| TornTail { segment: file.file_name.clone(), bytes: tail.bytes.clone(), set_aside };
-    match set_aside(fs, dir, file, tail) {
-        Ok(aside) => {
-            file.file.set_len(tail.bytes.start).map_err(OpenError::io("shorten", &path))?;
-            file.file.sync_data().map_err(OpenError::io("sync", &path))?;
-            Ok(torn(aside))
-        }
-        Err(failed) => {
-            tracing::warn!(%failed, "cannot set a torn tail aside");
-            Ok(torn(None))
-        }
-    }
+/// Sets the tail aside, then cuts it off. Where there is no room for the copy it stays: the next record goes to a new
+/// segment, and the tail is void once that exists.
+fn cut_off(fs: &dyn Fs, dir: &Path, file: &SegmentFile, tail: &Damage) -> TornTail {
+    let kept = set_aside(fs, dir, file, tail).and_then(|aside| {
+        let path = dir.join(&file.file_name);
+        file.file.set_len(tail.bytes.start).map_err(Failed::at("shorten", &path)).map(|()| aside)
+    });
+    let set_aside = kept.unwrap_or_else(|failed| {
+        tracing::warn!(%failed, "cannot cut a torn tail off");
+        None
+    });
+    TornTail { segment: file.file_name.clone(), bytes: tail.bytes.clone(), set_aside }
 }
