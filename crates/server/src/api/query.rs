@@ -1,0 +1,61 @@
+//! `POST /api/v1/query`: `{"sql": "SELECT …", "limit": 100}`, answered in the form of `?format=`.
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::response::Response;
+use query::SqlOptions;
+use serde::Deserialize;
+
+use crate::error::Problem;
+use crate::format::{Format, formatted};
+use crate::{body, router};
+
+/// The body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Statement {
+    sql: String,
+    limit: Option<usize>,
+}
+
+/// Parameters of the address.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Asked {
+    format: Option<String>,
+}
+
+/// `POST /api/v1/query`.
+pub(crate) async fn answer(
+    State(state): State<router::State>,
+    Query(asked): Query<Asked>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let limits = state.app.limits;
+    let format = Format::named(asked.format.as_deref())?;
+    let (parts, body) = request.into_parts();
+    require_json(&parts.headers)?;
+    let held = body::read(&parts.headers, body, limits.statement_bytes_max, &state.room, &limits).await?;
+    let statement: Statement = serde_json::from_slice(&held.bytes).map_err(|error| {
+        Problem::bad_request("not_json", format!("the body is not {{\"sql\": \"…\", \"limit\": 100}}: {error}"))
+    })?;
+    let options = SqlOptions { limit: statement.limit, ..SqlOptions::default() };
+    let answer = state.app.engine.sql(&statement.sql, options).await?;
+    formatted(answer, format, "query").await
+}
+
+/// A browser sends JSON to another site only after asking it, which is never granted: with this, no foreign page can make
+/// its reader's browser run a statement.
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "not_json",
+        "the body is in a form that is not understood",
+        "send the statement as JSON, with the header content-type: application/json",
+    ))
+}

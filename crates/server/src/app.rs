@@ -1,0 +1,90 @@
+//! What the server is given: everything that it shows or passes on, and nothing that it opens itself.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use event::{Clock, EventTime};
+use ingest::{Admission, Collect};
+use query::{Catalogue, Engine};
+
+use crate::limits::Limits;
+
+/// All that the routes work with.
+#[derive(Debug)]
+pub struct App {
+    /// The door: bytes to verdicts.
+    pub admission: Arc<Admission>,
+    /// Keeps a batch; returns when it is on disk.
+    pub collect: Arc<dyn Collect>,
+    /// Answers SQL and KPIs.
+    pub engine: Arc<Engine>,
+    /// The questions.
+    pub catalogue: Arc<Catalogue>,
+    /// Folder of the published archive, if one is published.
+    pub archive: Option<PathBuf>,
+    /// How the program does.
+    pub status: Arc<dyn Status>,
+    /// Name of the hub whose events come without a token.
+    pub hub: Arc<str>,
+    /// Where the shown data comes from, when a reader must know; shown as labelled notes on every page.
+    pub notes: Vec<Note>,
+    /// The time by which ages and ranges are told.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// A note about the data: `label` is a word or two ("simulated"), `text` a sentence.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// A word or two.
+    pub label: String,
+    /// A sentence.
+    pub text: String,
+}
+
+/// How the program does, told by whoever runs it. Both calls are quick: no disk, no waiting.
+pub trait Status: Debug + Send + Sync {
+    /// Why the program is not ready; empty when it is.
+    fn unready(&self) -> Vec<Unready>;
+
+    /// The figures of the moment.
+    fn vitals(&self) -> Vitals;
+}
+
+/// One reason for not being ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unready {
+    /// Stable name, `journal_poisoned`.
+    pub code: &'static str,
+    /// What is wrong and what helps, in a sentence without personal data.
+    pub detail: String,
+}
+
+/// The figures of the moment, over table and tail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// Events admitted and kept.
+    pub events: u64,
+    /// Events kept aside.
+    pub quarantined: u64,
+    /// Received time of the newest event.
+    pub newest: Option<EventTime>,
+    /// Events acknowledged and not yet in the table.
+    pub waiting: u64,
+    /// When the archive was last published.
+    pub published: Option<EventTime>,
+}
+
+/// What commands of the same program ask of a running server: `POST /control/<verb>` with a JSON body, on the control
+/// socket alone.
+pub trait Control: Debug + Send + Sync {
+    /// Does `verb`. The lines are sent on as they come (NDJSON), so that a long task shows progress; the last one is its
+    /// result. `None` when there is no such verb.
+    fn call(&self, verb: &str, argument: serde_json::Value) -> Option<ControlLines>;
+}
+
+/// The lines of an answer on the control socket.
+pub type ControlLines = Pin<Box<dyn futures::Stream<Item = serde_json::Value> + Send>>;

@@ -1,0 +1,56 @@
+//! What people look at. The server renders everything; the one script only keeps the line "Now" up to date.
+
+pub(crate) mod answered;
+pub(crate) mod ask;
+pub(crate) mod card;
+pub(crate) mod connect;
+pub(crate) mod frame;
+pub(crate) mod home;
+pub(crate) mod now;
+pub(crate) mod quarantine;
+pub(crate) mod question;
+pub(crate) mod words;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use maud::html;
+
+use crate::error::Problem;
+use crate::pages::frame::Frame;
+use crate::router;
+
+/// Everything that has no route: a page for people, a problem document for programs.
+pub(crate) async fn nowhere(State(state): State<router::State>, headers: HeaderMap) -> Response {
+    let problem = Problem::not_found("nothing is served at this address");
+    if !wants_html(&headers) {
+        return problem.into_response();
+    }
+    failed(&state, "", problem)
+}
+
+/// The page that tells `problem`.
+pub(crate) fn failed(state: &router::State, root: &str, problem: Problem) -> Response {
+    problem.log();
+    let frame = Frame { app: &state.app, root, title: problem.title, ranges: None };
+    let body = html! {
+        div.question {
+            h1 { (sentence(problem.title)) }
+            div.prose {
+                p { (sentence(&problem.detail)) "." }
+                p { "Nothing that was kept is lost. " a href={ (root) "./" } { "Back to the first page" } "." }
+            }
+        }
+    };
+    (problem.status, frame.page(body)).into_response()
+}
+
+fn wants_html(headers: &HeaderMap) -> bool {
+    headers.get("accept").and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// With its first letter large.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

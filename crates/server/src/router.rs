@@ -1,0 +1,84 @@
+//! The table of contents: every address that is served.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+
+use crate::api::{control, events, health, kpis, now, quarantine, query, schemas, tables};
+use crate::app::{App, Control};
+use crate::body::Room;
+use crate::error::Problem;
+use crate::guard::guard;
+use crate::{archive, assets, pages};
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) app: Arc<App>,
+    /// The memory of all bodies.
+    pub(crate) room: Room,
+    /// Turns on the blocking threads.
+    pub(crate) admissions: Arc<Semaphore>,
+    pub(crate) newest: Arc<now::Newest>,
+}
+
+impl State {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let room = Room::new(app.limits.bodies_bytes_max);
+        let admissions = Arc::new(Semaphore::new(app.limits.admissions_max.max(1)));
+        Self { app, room, admissions, newest: Arc::default() }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("app", &self.app).finish_non_exhaustive()
+    }
+}
+
+/// The routes that anyone who reaches the address may use.
+pub(crate) fn public(state: &State) -> Router {
+    finish(routes(state))
+}
+
+/// The same, and the operator's own.
+pub(crate) fn control(state: &State, control: Arc<dyn Control>) -> Router {
+    let own = Router::new().route("/control/{verb}", post(control::call)).with_state((state.clone(), control));
+    finish(routes(state).merge(own))
+}
+
+fn finish(routes: Router) -> Router {
+    let method_not_allowed = async || Problem::method_not_allowed();
+    routes.method_not_allowed_fallback(method_not_allowed).layer(from_fn(guard))
+}
+
+fn routes(state: &State) -> Router {
+    Router::new()
+        // emitters
+        .route("/api/v1/events", post(events::post).get(events::get))
+        // programs that ask
+        .route("/api/v1/kpis", get(kpis::list))
+        .route("/api/v1/kpis/{id}", get(kpis::answer))
+        .route("/api/v1/query", post(query::answer))
+        .route("/api/v1/tables", get(tables::list))
+        .route("/api/v1/schemas", get(schemas::list))
+        .route("/api/v1/quarantine", get(quarantine::newest))
+        .route("/api/v1/now", get(now::now))
+        // the public
+        .route("/archive/", get(archive::index))
+        .route("/archive/{file}", get(archive::file))
+        // who keeps it running
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        // people
+        .route("/", get(pages::home::page))
+        .route("/kpi/{id}", get(pages::question::page))
+        .route("/quarantine", get(pages::quarantine::page))
+        .route("/assets/{name}", get(assets::get))
+        .fallback(pages::nowhere)
+        .with_state(state.clone())
+}

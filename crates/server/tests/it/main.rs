@@ -1,0 +1,8 @@
+//! The server from outside: real connections, a real store and engine.
+
+mod api;
+mod connections;
+mod door;
+mod http;
+mod pages;
+mod sandbox;

@@ -1,0 +1,211 @@
+//! A server on a port of its own, over a real store, engine and door; only the journal is played.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use event::{Batch, CollectorId, Day, EventTime, ManualClock, Position};
+use ingest::{Admission, Collect, CollectError, Receipt};
+use query::{Catalogue, Engine};
+use schema::Registry;
+use server::{App, Control, ControlLines, Limits, Note, Status, Unready, Vitals};
+use store::{Rows, Store};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::{self, Answer};
+
+pub const COLLECTOR: &str = "00000000000000000000000000000001";
+
+/// The server, and what stands behind it.
+#[derive(Debug)]
+pub struct Sandbox {
+    pub address: SocketAddr,
+    pub dir: TempDir,
+    pub journal: Arc<Journal>,
+    pub health: Arc<Health>,
+    pub stop: CancellationToken,
+    pub served: JoinHandle<()>,
+}
+
+/// How a sandbox differs from the usual.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    pub limits: Limits,
+    pub notes: Vec<Note>,
+}
+
+impl Sandbox {
+    pub async fn new() -> Self {
+        Self::with(Wishes::default()).await
+    }
+
+    pub async fn with(wishes: Wishes) -> Self {
+        let dir = TempDir::new().unwrap();
+        let registry = Registry::builtin();
+        let store = Store::open(dir.path(), store::Options::default(), &registry.columns()).await.unwrap();
+        let store = Arc::new(store);
+        store.attach(CollectorId::from(COLLECTOR));
+        let clock = Arc::new(ManualClock::new(now()));
+        let journal = Arc::new(Journal::new(Arc::clone(&store)));
+        let health = Arc::new(Health { journal: Arc::clone(&journal), unready: Mutex::default() });
+        let archive = dir.path().join("archive");
+        std::fs::create_dir(&archive).unwrap();
+        let engine = Engine::with_clock(store, query::Limits::default(), Arc::clone(&clock) as _).unwrap();
+        let app = App {
+            admission: Arc::new(Admission::new(registry, ingest::Limits::default(), Arc::clone(&clock) as _)),
+            collect: Arc::clone(&journal) as _,
+            engine: Arc::new(engine),
+            catalogue: Arc::new(Catalogue::builtin()),
+            archive: Some(archive),
+            status: Arc::clone(&health) as _,
+            hub: "default".into(),
+            notes: wishes.notes,
+            clock,
+            limits: wishes.limits,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let control = UnixListener::bind(dir.path().join("control.sock")).unwrap();
+        let stop = CancellationToken::new();
+        let serving = server::serve(listener, Some((control, Arc::new(Echo) as _)), Arc::new(app), stop.clone());
+        let served = tokio::spawn(serving);
+        Self { address, dir, journal, health, stop, served }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        http::exchange(self.address, &http::request("GET", path, &[], b"")).await
+    }
+
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        http::exchange(self.address, &http::request("POST", path, headers, body)).await
+    }
+
+    pub async fn post_json(&self, path: &str, body: &str) -> Answer {
+        self.post(path, &[("content-type", "application/json")], body.as_bytes()).await
+    }
+
+    /// Sends events and expects that they are kept.
+    pub async fn keep(&self, events: &[String]) {
+        let answer = self.post_json("/api/v1/events", &format!("[{}]", events.join(","))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+}
+
+/// The moment at which every test happens.
+pub fn now() -> EventTime {
+    let noon = 12 * 3_600_000_000;
+    EventTime::from_micros(Day::from_ymd(2026, 11, 21).unwrap().start().micros() + noon)
+}
+
+/// A launch of `spec`, `hours_ago` hours before now.
+pub fn launch(spec: &str, hours_ago: i64) -> String {
+    let time = EventTime::from_micros(now().micros() - hours_ago * 3_600_000_000);
+    serde_json::json!({
+        "timestamp": time.to_string(), "schema": "binderhub.jupyter.org/launch", "version": 1,
+        "provider": "GitHub", "spec": spec, "status": "success",
+    })
+    .to_string()
+}
+
+/// Stands in for journal and pipeline: gives positions, puts rows into the store's tail, and fails when told to.
+#[derive(Debug)]
+pub struct Journal {
+    store: Arc<Store>,
+    next: Mutex<u64>,
+    failure: Mutex<Option<fn() -> CollectError>>,
+    /// While there is one, batches wait for it.
+    gate: Mutex<Option<Arc<Gate>>>,
+}
+
+/// Tells that a batch waits, and lets it go on.
+#[derive(Debug, Default)]
+pub struct Gate {
+    pub reached: Notify,
+    pub open: Notify,
+}
+
+impl Journal {
+    fn new(store: Arc<Store>) -> Self {
+        Self { store, next: Mutex::new(0), failure: Mutex::default(), gate: Mutex::default() }
+    }
+
+    pub fn fail(&self, with: fn() -> CollectError) {
+        *self.failure.lock().unwrap() = Some(with);
+    }
+
+    pub fn hold(&self) -> Arc<Gate> {
+        let gate = Arc::new(Gate::default());
+        *self.gate.lock().unwrap() = Some(Arc::clone(&gate));
+        gate
+    }
+
+    pub fn kept(&self) -> u64 {
+        *self.next.lock().unwrap()
+    }
+
+    fn acknowledge(&self, batch: &Batch) -> Receipt {
+        let mut next = self.next.lock().unwrap();
+        let first = Position(*next);
+        *next += batch.rows.len() as u64;
+        self.store.acknowledge(first, Rows::build(batch));
+        Receipt { collector: CollectorId::from(COLLECTOR), first }
+    }
+}
+
+impl Collect for Journal {
+    fn collect(&self, batch: Batch) -> Pin<Box<dyn Future<Output = Result<Receipt, CollectError>> + Send + '_>> {
+        Box::pin(async move {
+            let gate = self.gate.lock().unwrap().clone();
+            if let Some(gate) = gate {
+                gate.reached.notify_one();
+                gate.open.notified().await;
+            }
+            if let Some(failure) = *self.failure.lock().unwrap() {
+                return Err(failure());
+            }
+            Ok(self.acknowledge(&batch))
+        })
+    }
+}
+
+/// Counts what the store holds; ready unless told otherwise.
+#[derive(Debug)]
+pub struct Health {
+    journal: Arc<Journal>,
+    pub unready: Mutex<Vec<Unready>>,
+}
+
+impl Status for Health {
+    fn unready(&self) -> Vec<Unready> {
+        self.unready.lock().unwrap().clone()
+    }
+
+    fn vitals(&self) -> Vitals {
+        let snapshot = self.journal.store.snapshot();
+        let events = snapshot.events.rows();
+        Vitals {
+            events,
+            quarantined: snapshot.quarantine.rows(),
+            newest: (self.journal.kept() > 0).then(now),
+            waiting: events,
+            published: None,
+        }
+    }
+}
+
+/// A control that says what it was asked, in two lines.
+#[derive(Debug)]
+struct Echo;
+
+impl Control for Echo {
+    fn call(&self, verb: &str, argument: serde_json::Value) -> Option<ControlLines> {
+        let lines = [serde_json::json!({"progress": 0.5}), serde_json::json!({"verb": verb, "argument": argument})];
+        (verb == "echo").then(|| Box::pin(futures::stream::iter(lines)) as ControlLines)
+    }
+}
