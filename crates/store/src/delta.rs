@@ -125,22 +125,25 @@ impl Delta {
         self.view.transactions.get(app_id).copied()
     }
 
-    /// Moves to the newest version.
+    /// Moves to the newest version. What others committed, or what a commit of ours left whose outcome is unknown, is made
+    /// durable before it is believed: a commit that can be read may yet vanish in a power cut.
     pub(crate) async fn refresh(&mut self) -> Result<(), TableError> {
+        let poisoned = self.fs.poisoned().map(str::to_owned);
+        if let Some(reason) = poisoned {
+            return Err(TableError::log(self.table, "relied upon", std::io::Error::other(reason)));
+        }
         self.handle.update_state().await.map_err(|source| TableError::log(self.table, "refreshed", source))?;
         if self.version() != self.view.version {
+            self.settle().await?;
             self.read_view().await?;
         }
         Ok(())
     }
 
-    /// Moves to the newest version after a commit whose outcome is unknown. What is found was made durable first: a
-    /// commit that is there but may yet vanish must not be believed.
-    pub(crate) async fn refresh_durably(&mut self) -> Result<(), TableError> {
+    async fn settle(&self) -> Result<(), TableError> {
         let (fs, log) = (self.fs.clone(), self.dir.join("_delta_log"));
         let settled = crate::durable_fs::blocking(move || fs.settle(&log)).await;
-        settled.map_err(|source| TableError::log(self.table, "made durable", source))?;
-        self.refresh().await
+        settled.map_err(|source| TableError::log(self.table, "made durable", source))
     }
 
     /// Makes the log declare `schema`. Old parts read as null in the columns that they lack.
@@ -163,7 +166,7 @@ impl Delta {
     /// Commits `change` on the version last seen.
     ///
     /// # Errors
-    /// After any, the outcome is unknown: [`Self::refresh_durably`] and look at the transactions.
+    /// After any, the outcome is unknown: [`Self::refresh`] and look at the transactions.
     pub(crate) async fn commit(&mut self, change: &Change) -> Result<(), TableError> {
         let mut actions: Vec<Action> = change.add.iter().map(|written| written.add(!change.rearranges)).collect();
         actions.extend(change.remove.iter().map(|part| remove(part, !change.rearranges)));

@@ -97,13 +97,13 @@ impl Store {
     }
 }
 
-/// Commits `change`; after an error, moves to the newest version, made durable.
+/// Commits `change`; after an error, moves to the newest version.
 ///
 /// # Errors
 /// That of the commit, if the newest version could then be read (look at its transactions); else that of reading it.
 pub(crate) async fn commit(delta: &mut Delta, change: &Change) -> Result<(), TableError> {
     let Err(error) = delta.commit(change).await else { return Ok(()) };
-    delta.refresh_durably().await?;
+    delta.refresh().await?;
     delta.forget_unborn(change);
     Err(error)
 }

@@ -180,6 +180,16 @@ impl Store {
         self.counters.tail_text_bytes.fetch_add(rows.text_bytes as u64, Ordering::Relaxed);
     }
 
+    /// Says that the journal holds no position below `next` any more that was not acknowledged here: damage took them, and
+    /// the journal has reported it. Does nothing when there are none such.
+    pub fn pass_over(&self, next: Position) {
+        let mut live = self.live();
+        if let Some(attached) = live.attached.as_mut().filter(|attached| attached.next < next) {
+            tracing::error!(from = attached.next.0, to = next.0, "positions that the journal lost to damage are passed over");
+            attached.next = next;
+        }
+    }
+
     /// One consistent view of everything acknowledged or imported so far. Cheap: the same `Arc` until something changes.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let mut live = self.live();

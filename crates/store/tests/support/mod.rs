@@ -149,8 +149,12 @@ pub(crate) struct TestDisk {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+type Hook = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
 struct State {
+    /// Runs once, just before the first change that its predicate names.
+    hook: Option<(fn(&Change) -> bool, Hook)>,
     changes: Vec<Change>,
     fail_at: Option<usize>,
     /// Fail after having done it: the caller cannot know.
@@ -158,7 +162,18 @@ struct State {
     failed: Option<Change>,
 }
 
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("changes", &self.changes.len()).finish_non_exhaustive()
+    }
+}
+
 impl TestDisk {
+    /// Runs `hook` once, just before the first change for which `when` is true.
+    pub(crate) fn before(&self, when: fn(&Change) -> bool, hook: impl FnOnce() + Send + 'static) {
+        self.state.lock().unwrap().hook = Some((when, Box::new(hook)));
+    }
+
     pub(crate) fn changes(&self) -> Vec<Change> {
         self.state.lock().unwrap().changes.clone()
     }
@@ -181,6 +196,10 @@ impl TestDisk {
     }
 
     fn change<T>(&self, change: Change, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let hook = self.state.lock().unwrap().hook.take_if(|(when, _)| when(&change));
+        if let Some((_, hook)) = hook {
+            hook();
+        }
         let (fails, done_first) = {
             let mut state = self.state.lock().unwrap();
             let fails = state.fail_at == Some(state.changes.len());
@@ -248,5 +267,19 @@ impl Disk for TestDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.change(Change::Remove(path.to_owned()), || RealDisk.remove(path))
+    }
+}
+
+/// Copies a folder, so that many cases can begin with the same tables.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let dest = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &dest);
+        } else {
+            std::fs::copy(entry.path(), dest).unwrap();
+        }
     }
 }
