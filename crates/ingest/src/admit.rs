@@ -4,16 +4,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use event::{
-    Admitted, Batch, Clock, ColumnKind, Door, EventTime, Quarantined, Reason, Repair, Repairs, Revision, Row, Value, Verdict,
+    Admitted, Batch, Clock, Column, ColumnKind, Door, EventTime, Quarantined, Reason, Repair, Repairs, Revision, Row,
+    Value, Verdict,
 };
 use schema::{Entry, Found, Hidden, LEVELS_MAX, Registry, version_text};
-use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _};
+use sonic_rs::JsonValueTrait as _;
 
+use crate::Limits;
 use crate::decode::capsule::{Capsule, unnested};
 use crate::decode::{self, Fault, Item, Parsed, cloud_log_line, event_time};
 use crate::limits::{CLAIMED_SCHEMA_BYTES_MAX, CLAIMED_VERSION_BYTES_MAX, DETAIL_BYTES_MAX, cut};
 use crate::request::{Refusal, Request};
-use crate::Limits;
 
 /// Decides about events. Pure computation; share one among all threads.
 #[derive(Debug)]
@@ -56,7 +57,9 @@ impl Admission {
         let rows: Vec<Row> = items.into_iter().map(|item| judge.row(item)).collect();
         match rows.as_slice() {
             // A handler of Python's never reads the answer, so what it sends is kept whatever it is.
-            [first, rest @ ..] if !is_form && is_not_json(first) && rest.iter().all(is_not_json) => Err(not_json(first)),
+            [first, rest @ ..] if !is_form && is_not_json(first) && rest.iter().all(is_not_json) => {
+                Err(not_json(first))
+            }
             _ => Ok(Batch { received, hub, door: Door::Http, rows }),
         }
     }
@@ -127,7 +130,8 @@ impl Judge<'_> {
 
     fn judge(&self, text: &[u8], repairs: &mut Repairs, claims: &mut Claims) -> Result<Admitted, Fault> {
         if text.len() > self.limits.event_bytes_max {
-            let detail = format!("the event is {} bytes long; at most {} are taken", text.len(), self.limits.event_bytes_max);
+            let detail =
+                format!("the event is {} bytes long; at most {} are taken", text.len(), self.limits.event_bytes_max);
             return Err(Fault::new(Reason::TooLong, detail));
         }
         let parsed = Parsed::of(text, self.limits.depth_max)?;
@@ -142,7 +146,12 @@ impl Judge<'_> {
         }
     }
 
-    fn judge_event(&self, capsule: &Capsule<'_>, repairs: &mut Repairs, claims: &mut Claims) -> Result<Admitted, Fault> {
+    fn judge_event(
+        &self,
+        capsule: &Capsule<'_>,
+        repairs: &mut Repairs,
+        claims: &mut Claims,
+    ) -> Result<Admitted, Fault> {
         let time = capsule.time.and_then(|time| event_time(time.as_str()?));
         claims.time = time.map(|(time, _)| time);
         let judged = self.judge_schema(capsule, time, repairs);
@@ -162,7 +171,8 @@ impl Judge<'_> {
         repairs: &mut Repairs,
     ) -> Result<Admitted, Fault> {
         let schema = capsule.schema.and_then(|schema| schema.as_str()).ok_or_else(|| {
-            let detail = "the event names no schema: neither 'schema' (BinderHub) nor '__schema__' (Jupyter) holds a text";
+            let detail =
+                "the event names no schema: neither 'schema' (BinderHub) nor '__schema__' (Jupyter) holds a text";
             Fault::new(Reason::NoSchema, detail)
         })?;
         let revisions = self.revisions(schema, capsule, repairs)?;
@@ -221,7 +231,11 @@ fn flattened(text: &[u8], depth_max: usize, repairs: &mut Repairs) -> Result<Opt
 }
 
 /// The first revision that accepts the event, newest first.
-fn accepting<'r>(revisions: &'r [Arc<Entry>], capsule: &Capsule<'_>, repairs: &mut Repairs) -> Result<&'r Entry, Fault> {
+fn accepting<'r>(
+    revisions: &'r [Arc<Entry>],
+    capsule: &Capsule<'_>,
+    repairs: &mut Repairs,
+) -> Result<&'r Entry, Fault> {
     let mut complaint = None;
     for entry in revisions {
         match accepts(entry, capsule) {
@@ -267,20 +281,17 @@ fn accepts(entry: &Entry, capsule: &Capsule<'_>) -> Result<Repairs, schema::Viol
 
 /// The values of the revision's columns. A stand-in for a bare NaN is no value.
 fn promoted(capsule: &Capsule<'_>, revision: &Revision, repairs: Repairs) -> Vec<Option<Value>> {
-    let mut promoted = vec![None; revision.columns.len()];
-    for (key, value) in capsule.event.as_object().into_iter().flat_map(|object| object.iter()) {
-        let columns = revision.columns.iter().zip(&mut promoted);
-        for (column, slot) in columns.filter(|(column, _)| *column.property == *key) {
-            *slot = match column.kind {
-                ColumnKind::Text => value.as_str().map(|text| Value::Text(text.into())),
-                ColumnKind::Boolean => value.as_bool().map(Value::Boolean),
-                ColumnKind::Integer => value.as_i64().map(Value::Integer),
-                ColumnKind::Number if repairs.contains(Repair::BareNan) => None,
-                ColumnKind::Number => value.as_f64().map(Value::Number),
-            };
+    let value_of = |column: &Column| {
+        let value = capsule.field(&column.property)?;
+        match column.kind {
+            ColumnKind::Text => value.as_str().map(|text| Value::Text(text.into())),
+            ColumnKind::Boolean => value.as_bool().map(Value::Boolean),
+            ColumnKind::Integer => value.as_i64().map(Value::Integer),
+            ColumnKind::Number if repairs.contains(Repair::BareNan) => None,
+            ColumnKind::Number => value.as_f64().map(Value::Number),
         }
-    }
-    promoted
+    };
+    revision.columns.iter().map(value_of).collect()
 }
 
 /// The promoted values of an event that was admitted before, read again from its text.
@@ -288,7 +299,9 @@ pub(crate) fn promoted_again(text: &[u8], revision: &Revision, repairs: Repairs)
     // What was admitted once is read again whatever the limits are now; deeper than this was never admitted.
     let parsed = Parsed::of(text, LEVELS_MAX)?;
     let capsule = Capsule::of(&parsed.value);
-    if capsule.is_nested() && let Some(flat) = flattened(text, LEVELS_MAX, &mut Repairs::default())? {
+    if capsule.is_nested()
+        && let Some(flat) = flattened(text, LEVELS_MAX, &mut Repairs::default())?
+    {
         return Ok(promoted(&Capsule::of(&flat.value), revision, repairs));
     }
     Ok(promoted(&capsule, revision, repairs))

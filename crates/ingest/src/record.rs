@@ -60,7 +60,9 @@ pub enum DecodeError {
         what: &'static str,
     },
     /// A row was admitted under a schema text that is no longer registered.
-    #[error("the record needs schema {schema} version {version}, revision {hash}, which is not registered; add its text again")]
+    #[error(
+        "the record needs schema {schema} version {version}, revision {hash}, which is not registered; add its text again"
+    )]
     UnknownRevision {
         /// Schema id.
         schema: String,

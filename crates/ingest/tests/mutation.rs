@@ -28,8 +28,26 @@ impl Random {
 
 /// What breaks parsers.
 const MORSELS: [&[u8]; 20] = [
-    b"\"", b"\\", b"{", b"}", b"[", b"]", b"\\ud800", b"NaN", b"-Infinity", b"1e999", b"\xff", b"\x00", b"%", b"%5C", b"'", b"\n", b",",
-    b"__schema__", b"9999999999999999999999", b"((((",
+    b"\"",
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\\ud800",
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b"\xff",
+    b"\x00",
+    b"%",
+    b"%5C",
+    b"'",
+    b"\n",
+    b",",
+    b"__schema__",
+    b"9999999999999999999999",
+    b"((((",
 ];
 
 fn mutated(random: &mut Random, original: &[u8]) -> Vec<u8> {
@@ -72,7 +90,12 @@ fn requests() -> Vec<Request> {
         let gzipped = zstd::encode_all(&lines[..], 1).unwrap();
         requests.push(Request { content_encoding: Some("zstd".into()), ..post(gzipped) });
         requests.push(post(lines.clone()));
-        let array = [&b"["[..], &lines[..lines.len() - 1].iter().map(|byte| if *byte == b'\n' { b',' } else { *byte }).collect::<Vec<_>>(), b"]"].concat();
+        let array = [
+            &b"["[..],
+            &lines[..lines.len() - 1].iter().map(|byte| if *byte == b'\n' { b',' } else { *byte }).collect::<Vec<_>>(),
+            b"]",
+        ]
+        .concat();
         requests.push(post(array));
     }
     requests

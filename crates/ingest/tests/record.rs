@@ -119,13 +119,15 @@ fn promoted_values_are_read_again_also_through_repairs() {
 #[test]
 fn the_verdict_in_the_record_is_obeyed_not_decided_anew() {
     // Admitted under a text that accepts what the built-in ones do not.
-    let lenient = r#"{"$id": "binderhub.jupyter.org/launch", "version": 5, "properties": {"provider": {"type": "string"}}}"#;
+    let lenient =
+        r#"{"$id": "binderhub.jupyter.org/launch", "version": 5, "properties": {"provider": {"type": "string"}}}"#;
     let registry = common::registry().with(lenient).unwrap();
     let text = r#"{"timestamp": "2024-01-01T00:00:00Z", "schema": "binderhub.jupyter.org/launch", "version": 5, "provider": "Meca"}"#;
     let batch = admit(&common::door_with(registry.clone()), post(text)).unwrap();
     assert!(matches!(batch.rows[0].verdict, Verdict::Admitted(_)));
     let payload = record::encode(&batch);
-    let stricter = registry.with(r#"{"$id": "binderhub.jupyter.org/launch", "version": 5, "not": {}, "properties": {}}"#).unwrap();
+    let stricter =
+        registry.with(r#"{"$id": "binderhub.jupyter.org/launch", "version": 5, "not": {}, "properties": {}}"#).unwrap();
     assert_eq!(record::decode(&payload, &stricter).unwrap(), batch);
     let error = record::decode(&payload, &common::registry()).unwrap_err();
     assert!(matches!(error, DecodeError::UnknownRevision { .. }), "{error}");

@@ -12,7 +12,8 @@ const FIELDS: &str = r#""provider": "GitHub", "spec": "a/b/c", "status": "succes
 fn strict() -> ingest::Admission {
     let text = "$id: https://e.org/strict\nversion: '1'\nadditionalProperties: false\nproperties:\n  n: {type: number}\n  \
                 i: {type: integer}\n  message: {type: string, minLength: 1}\n";
-    let silent = "$id: https://e.org/silent\nversion: '1'\nadditionalProperties: false\nproperties: {n: {type: number}}\n";
+    let silent =
+        "$id: https://e.org/silent\nversion: '1'\nadditionalProperties: false\nproperties: {n: {type: number}}\n";
     door_with(common::registry().with(text).unwrap().with(silent).unwrap())
 }
 
@@ -46,7 +47,9 @@ fn every_fault_of_an_envelope_is_repaired_by_name() {
         (format!(r#"{{"message": "", "timestamp": "2024-01-01T00:00:00Z", {LAUNCH}, {FIELDS}}}"#), "empty_message"),
         (format!(r#"{{"timestamp": "2024-01-01T00:00:00Z", {LAUNCH}.0, {FIELDS}}}"#), "version_type"),
         (
-            format!(r#"{{"timestamp": "2024-01-01T00:00:00Z", "schema": "binderhub.jupyter.org/launch", "version": "5", {FIELDS}}}"#),
+            format!(
+                r#"{{"timestamp": "2024-01-01T00:00:00Z", "schema": "binderhub.jupyter.org/launch", "version": "5", {FIELDS}}}"#
+            ),
             "version_type",
         ),
         (format!(r#"{{"timestamp": "2024-01-01T00:00:00Z", {LAUNCH}, "event": {{{FIELDS}}}}}"#), "nested_event"),
@@ -73,7 +76,8 @@ fn every_fault_of_an_envelope_is_repaired_by_name() {
 #[test]
 fn nested_fields_are_judged_and_promoted() {
     let door = door();
-    let bad = format!(r#"{{"timestamp": "2024-01-01T00:00:00Z", {LAUNCH}, "event": {{"provider": "GitHub", "status": 1}}}}"#);
+    let bad =
+        format!(r#"{{"timestamp": "2024-01-01T00:00:00Z", {LAUNCH}, "event": {{"provider": "GitHub", "status": 1}}}}"#);
     assert_eq!(quarantined(&only(&door, bad)).reason, Reason::Invalid);
     let good = format!(r#"{{"timestamp": "2024-01-01T00:00:00Z", {LAUNCH}, "event": {{{FIELDS}}}}}"#);
     let row = only(&door, good);
@@ -136,10 +140,19 @@ fn a_python_repr_becomes_the_json_that_python_would_have_written() {
         (r"{'a': 1}", r#"{"a": 1}"#),
         (r#"{"o'brien": 'say "hi"'}"#, r#"{"o'brien": "say \"hi\""}"#),
         (r"{'a': True, 'b': None, 'c': False}", r#"{"a": true, "b": null, "c": false}"#),
-        (r"{'a': [1, -2.5, 1e+300, 1e-05, 5.0, -0.0, 1180591620717411303424]}", r#"{"a": [1, -2.5, 1e+300, 1e-05, 5.0, -0.0, 1180591620717411303424]}"#),
-        (r"{'a': (), 'b': (1,), 'c': (1, 2), 'd': {}, 'e': []}", r#"{"a": [], "b": [1], "c": [1, 2], "d": {}, "e": []}"#),
+        (
+            r"{'a': [1, -2.5, 1e+300, 1e-05, 5.0, -0.0, 1180591620717411303424]}",
+            r#"{"a": [1, -2.5, 1e+300, 1e-05, 5.0, -0.0, 1180591620717411303424]}"#,
+        ),
+        (
+            r"{'a': (), 'b': (1,), 'c': (1, 2), 'd': {}, 'e': []}",
+            r#"{"a": [], "b": [1], "c": [1, 2], "d": {}, "e": []}"#,
+        ),
         (r"{1: 'a', True: 'b', None: 'c', 2.5: 'd'}", r#"{"1": "a", "true": "b", "null": "c", "2.5": "d"}"#),
-        (r"{'a': 'é 🪐 \n\t\x00\x7f\u2028\U0001fa90 \\ \' \101\0'}", r#"{"a": "\u00e9 \ud83e\ude90 \n\t\u0000\u007f\u2028\ud83e\ude90 \\ ' A\u0000"}"#),
+        (
+            r"{'a': 'é 🪐 \n\t\x00\x7f\u2028\U0001fa90 \\ \' \101\0'}",
+            r#"{"a": "\u00e9 \ud83e\ude90 \n\t\u0000\u007f\u2028\ud83e\ude90 \\ ' A\u0000"}"#,
+        ),
         (r"{'a': nan, 'b': inf, 'c': -inf}", r#"{"a": NaN, "b": Infinity, "c": -Infinity}"#),
         (r"{'a': '\d'}", r#"{"a": "\\d"}"#),
         (r"{'a': '\ud800'}", r#"{"a": "\ud800"}"#),
@@ -157,10 +170,39 @@ fn a_python_repr_becomes_the_json_that_python_would_have_written() {
 fn what_is_no_literal_is_refused_by_the_decoder_and_kept_by_the_door() {
     let door = door();
     for repr in [
-        "", "{", "{'a'", "{'a':", "{'a': 1", "{'a': 1]", "{'a' 1}", "{'a': }", "{'a': b'x'}", "{'a': datetime.datetime(2024, 1, 1)}",
-        "{'a': {1, 2}}", "{'a': 1_000}", "{'a': 0x10}", "{'a': 01}", "{'a': 1j}", "{'a': (1)}", "{'a': '\\N{DASH}'}",
-        "{'a': '\\x4'}", "{'a': '\\u12g4'}", "{'a': '\\U00110000'}", "{'a': 'x\ny'}", "{'a': Truex}", "{'a': True} x", "{(1,): 2}",
-        "{'a': [1 2]}", "{'a': 1.e}", "{'a': -}", "{'a': 'x' 'y'}", "{'a': 'x", "{'a': '\\", "nano", "infinity", "[,]",
+        "",
+        "{",
+        "{'a'",
+        "{'a':",
+        "{'a': 1",
+        "{'a': 1]",
+        "{'a' 1}",
+        "{'a': }",
+        "{'a': b'x'}",
+        "{'a': datetime.datetime(2024, 1, 1)}",
+        "{'a': {1, 2}}",
+        "{'a': 1_000}",
+        "{'a': 0x10}",
+        "{'a': 01}",
+        "{'a': 1j}",
+        "{'a': (1)}",
+        "{'a': '\\N{DASH}'}",
+        "{'a': '\\x4'}",
+        "{'a': '\\u12g4'}",
+        "{'a': '\\U00110000'}",
+        "{'a': 'x\ny'}",
+        "{'a': Truex}",
+        "{'a': True} x",
+        "{(1,): 2}",
+        "{'a': [1 2]}",
+        "{'a': 1.e}",
+        "{'a': -}",
+        "{'a': 'x' 'y'}",
+        "{'a': 'x",
+        "{'a': '\\",
+        "nano",
+        "infinity",
+        "[,]",
     ] {
         assert!(ingest::decode::repr::to_json(repr, 128).is_err(), "{repr}");
         let escaped: String = repr.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -181,7 +223,8 @@ fn forms_are_read_as_python_writes_them() {
     assert_eq!(admit(&door, query("k=v")).unwrap_err().code, "no_msg");
     assert_eq!(admit(&door, ingest::Request { method: ingest::Method::Get, ..post("") }).unwrap_err().code, "no_msg");
     // A program that says that it sends a form, and sends JSON.
-    let request = ingest::Request { content_type: Some("application/x-www-form-urlencoded".into()), ..post(r#"{"a": 1}"#) };
+    let request =
+        ingest::Request { content_type: Some("application/x-www-form-urlencoded".into()), ..post(r#"{"a": 1}"#) };
     assert_eq!(admit(&door, request).unwrap().rows[0].text, r#"{"a": 1}"#);
     let row = only(&door, "msg=%ff%fe&args=");
     assert_eq!(quarantined(&row).reason, Reason::BadUtf8);
@@ -193,7 +236,9 @@ fn forms_are_read_as_python_writes_them() {
 #[test]
 fn the_last_of_repeated_fields_counts() {
     let door = door();
-    let text = format!(r#"{{"timestamp": "nonsense", {LAUNCH}, "timestamp": "2024-01-01T00:00:00Z", "provider": "Git", {FIELDS}}}"#);
+    let text = format!(
+        r#"{{"timestamp": "nonsense", {LAUNCH}, "timestamp": "2024-01-01T00:00:00Z", "provider": "Git", {FIELDS}}}"#
+    );
     let row = only(&door, text);
     assert_eq!(admitted(&row).time.to_string(), "2024-01-01T00:00:00.000000Z");
     assert_eq!(admitted(&row).promoted[0], Some(Value::Text("GitHub".into())));

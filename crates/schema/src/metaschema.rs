@@ -75,7 +75,11 @@ fn id_of(members: &Map<String, Value>) -> Result<(String, Style), RegisterError>
     }
     if let Some((scheme, rest)) = id.split_once("://") {
         let (authority, _) = rest.split_once('/').unwrap_or((rest, ""));
-        return if is_scheme(scheme) && !authority.is_empty() { Ok((id.to_owned(), Style::Events)) } else { Err(bad()) };
+        return if is_scheme(scheme) && !authority.is_empty() {
+            Ok((id.to_owned(), Style::Events))
+        } else {
+            Err(bad())
+        };
     }
     if let Some((scheme @ ("urn" | "tag"), rest)) = id.split_once(':') {
         return if is_scheme(scheme) && !rest.is_empty() { Ok((id.to_owned(), Style::Events)) } else { Err(bad()) };
@@ -280,7 +284,10 @@ mod tests {
             (json!({"version": 1.5}), "/version: version must be a text"),
             (json!({"version": ""}), "/version: version must be a text"),
             (json!({"properties": []}), "/properties: properties must be an object"),
-            (json!({"properties": {"a": {"items": {"properties": {"__b": {}}}}}}), "/properties/a/items/properties/__b: "),
+            (
+                json!({"properties": {"a": {"items": {"properties": {"__b": {}}}}}}),
+                "/properties/a/items/properties/__b: ",
+            ),
             (json!({"properties": {"a": {"$ref": "https://e.org/y"}}}), "/properties/a/$ref: 'https://e.org/y'"),
             (json!({"properties": {"a": {"$ref": "other.json#/a"}}}), "points to another document"),
             (json!({"properties": {"a": {"$ref": "#name"}}}), "/properties/a/$ref: '#name' is a reference by anchor"),
@@ -288,7 +295,10 @@ mod tests {
             (json!({"properties": {"a": {"$id": "b"}}}), "/properties/a/$id: only the schema itself has an $id"),
             (json!({"allOf": [{"$ref": "#"}]}), "/: its references come round"),
             (json!({"$defs": {"b": {"$ref": "#/$defs/b"}}}), "/$defs/b: its references come round"),
-            (json!({"$defs": {"b": {"not": {"$ref": "#/$defs/c"}}, "c": {"anyOf": [{}, {"$ref": "#/$defs/b"}]}}}), "come round"),
+            (
+                json!({"$defs": {"b": {"not": {"$ref": "#/$defs/c"}}, "c": {"anyOf": [{}, {"$ref": "#/$defs/b"}]}}}),
+                "come round",
+            ),
         ] {
             let error = check(&with(extra)).unwrap_err().to_string();
             assert!(error.contains(complaint), "{error}");
@@ -311,7 +321,8 @@ mod tests {
             definitions.insert(format!("d{level}"), json!({"allOf": [{"$ref": next}, {"$ref": next}]}));
         }
         definitions.insert("d40".into(), json!({"type": "string"}));
-        let error = check(&with(json!({"properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": definitions}))).unwrap_err();
+        let error =
+            check(&with(json!({"properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": definitions}))).unwrap_err();
         assert_eq!(error, RegisterError::TooManySteps { max: STEPS_MAX });
     }
 }

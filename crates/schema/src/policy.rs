@@ -108,10 +108,8 @@ impl Policy {
         let mut policy = Self::private(&file.schema);
         for (property, value) in file.visibility {
             let name = value.as_str().unwrap_or_default();
-            let visibility = Visibility::from_name(name).ok_or_else(|| PolicyError::UnknownVisibility {
-                property: property.clone(),
-                name: told(&value),
-            })?;
+            let visibility = Visibility::from_name(name)
+                .ok_or_else(|| PolicyError::UnknownVisibility { property: property.clone(), name: told(&value) })?;
             policy.visibility.push((property.into(), visibility));
         }
         for (property, value) in file.columns {
@@ -167,7 +165,10 @@ mod tests {
         for (text, complaint) in [
             ("", "missing field `schema`"),
             ("schema = 'a/b'\nvisiblity = {}", "unknown field `visiblity`"),
-            ("schema = 'a/b'\n[visibility]\nx = 'publik'", "there are public, coarsened(minute), pseudonym and private"),
+            (
+                "schema = 'a/b'\n[visibility]\nx = 'publik'",
+                "there are public, coarsened(minute), pseudonym and private",
+            ),
             ("schema = 'a/b'\n[visibility]\nx = 1", "'x' has the visibility 'a value of type integer'"),
             ("schema = 'a/b'\n[columns]\nx = 'float'", "there are text, boolean, integer and number"),
         ] {

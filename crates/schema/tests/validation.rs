@@ -43,9 +43,14 @@ fn every_revision_of_every_version_is_there() {
 
 #[test]
 fn texts_that_drifted_under_one_version_are_told_apart() {
-    for (version, provider, count, of) in
-        [("1", "Gist", 1, 2), ("1", "GitHub", 2, 2), ("3", "Hydroshare", 1, 5), ("3", "Zenodo", 4, 5), ("5", "CKAN", 1, 3), ("6", "Bitbucket", 0, 2)]
-    {
+    for (version, provider, count, of) in [
+        ("1", "Gist", 1, 2),
+        ("1", "GitHub", 2, 2),
+        ("3", "Hydroshare", 1, 5),
+        ("3", "Zenodo", 4, 5),
+        ("5", "CKAN", 1, 3),
+        ("6", "Bitbucket", 0, 2),
+    ] {
         let event = format!(r#"{{"provider": "{provider}", "spec": "a/b/c", "status": "success"}}"#);
         assert_eq!(accepting(LAUNCH, version, &event), (count, of), "{version} {provider}");
     }
@@ -65,7 +70,9 @@ fn a_condition_at_the_root_is_kept() {
 
 #[test]
 fn formats_are_checked_where_the_emitter_checks_them() {
-    let checked = built("$id: https://e.org/x\nversion: '1'\nproperties: {t: {type: string, format: date-time}, m: {format: email}}");
+    let checked = built(
+        "$id: https://e.org/x\nversion: '1'\nproperties: {t: {type: string, format: date-time}, m: {format: email}}",
+    );
     let unchecked = built("$id: e.org/x\nversion: 1\nproperties: {t: {type: string, format: date-time}}");
     for (json, is_valid) in [
         (r#"{"t": "2026-11-21T00:00:00Z"}"#, true),

@@ -88,7 +88,8 @@ impl<'a> Lexer<'a> {
     }
 
     pub(super) fn error<T>(&self, fault: SyntaxFault) -> Result<T, SyntaxError> {
-        let fault = if self.at >= self.bytes.len() && fault != SyntaxFault::TooDeep { SyntaxFault::Ends } else { fault };
+        let fault =
+            if self.at >= self.bytes.len() && fault != SyntaxFault::TooDeep { SyntaxFault::Ends } else { fault };
         Err(SyntaxError { offset: self.at, fault })
     }
 
@@ -176,6 +177,9 @@ impl<'a> Lexer<'a> {
         self.at += 1;
         let mut escapes = false;
         loop {
+            let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+            self.at =
+                self.bytes[self.at..].iter().position(is_special).map_or(self.bytes.len(), |plain| self.at + plain);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -185,9 +189,7 @@ impl<'a> Lexer<'a> {
                     escapes = true;
                     self.escape()?;
                 }
-                Some(0..=0x1f) => return self.error(SyntaxFault::ControlCharacter),
-                Some(_) => self.at += 1,
-                None => return self.error(SyntaxFault::Ends),
+                _ => return self.error(SyntaxFault::ControlCharacter),
             }
         }
     }

@@ -89,7 +89,9 @@ impl Rewriter<'_, '_> {
                 self.out.push_str(", ");
             }
             let written = self.field(depth)?;
-            match self.fields[first..].iter().position(|field| self.out[field.key.clone()] == self.out[written.key.clone()])
+            match self.fields[first..]
+                .iter()
+                .position(|field| self.out[field.key.clone()] == self.out[written.key.clone()])
             {
                 None => self.fields.push(written),
                 Some(place) => self.replace(first + place, written.value, before),

@@ -37,7 +37,8 @@ pub fn inflated(body: &Bytes, content_encoding: Option<&str>, limits: &Limits) -
         "deflate" if is_zlib(body) => drained(ZlibDecoder::new(&body[..]), body.len(), "deflate", limits),
         "deflate" => drained(DeflateDecoder::new(&body[..]), body.len(), "deflate", limits),
         _ => {
-            let detail = format!("the encoding '{encoding}' is not understood; there are gzip, zstd and deflate, one at once");
+            let detail =
+                format!("the encoding '{encoding}' is not understood; there are gzip, zstd and deflate, one at once");
             Err(Refusal::unsupported("unknown_encoding", detail))
         }
     }
@@ -67,7 +68,8 @@ fn drained(mut decoder: impl Read, sent: usize, name: &str, limits: &Limits) -> 
 
 fn check_caps(length: usize, sent: usize, limits: &Limits) -> Result<(), Refusal> {
     if length > limits.inflated_bytes_max {
-        let detail = format!("the body inflates to more than {} bytes; send fewer events at once", limits.inflated_bytes_max);
+        let detail =
+            format!("the body inflates to more than {} bytes; send fewer events at once", limits.inflated_bytes_max);
         return Err(Refusal::too_large("inflates_too_far", detail));
     }
     if length > limits.inflation_free_bytes && length / limits.inflation_ratio_max > sent {

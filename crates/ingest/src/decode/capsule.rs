@@ -11,10 +11,12 @@ use schema::Hidden;
 use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _, Value};
 
 /// An event's own account of itself. Of a repeated field the last counts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Capsule<'v> {
     /// The event.
     pub event: &'v Value,
+    /// Its fields, in order.
+    pub fields: Vec<(&'v str, &'v Value)>,
     /// Schema id, if it has one.
     pub schema: Option<&'v Value>,
     /// Version of the schema.
@@ -33,7 +35,7 @@ pub struct Capsule<'v> {
 
 /// The three fields of one envelope.
 #[derive(Clone, Copy, Debug, Default)]
-struct Fields<'v> {
+struct Envelope<'v> {
     schema: Option<&'v Value>,
     version: Option<&'v Value>,
     time: Option<&'v Value>,
@@ -42,12 +44,13 @@ struct Fields<'v> {
 impl<'v> Capsule<'v> {
     /// Reads the fields of `event`, which is an object.
     pub fn of(event: &'v Value) -> Self {
-        let mut jupyter = Fields::default();
-        let mut binderhub = Fields::default();
+        let mut jupyter = Envelope::default();
+        let mut binderhub = Envelope::default();
         let mut message = None;
         let mut nested = false;
         let mut ends_with_task_name = false;
-        for (key, value) in event.as_object().into_iter().flat_map(|object| object.iter()) {
+        let fields: Vec<(&str, &Value)> = event.as_object().map(|object| object.iter().collect()).unwrap_or_default();
+        for &(key, value) in &fields {
             ends_with_task_name = false;
             match key {
                 "__schema__" => jupyter.schema = Some(value),
@@ -63,17 +66,23 @@ impl<'v> Capsule<'v> {
             }
         }
         let is_jupyter = jupyter.schema.is_some();
-        let fields = if is_jupyter { jupyter } else { binderhub };
+        let envelope = if is_jupyter { jupyter } else { binderhub };
         Self {
             event,
-            schema: fields.schema,
-            version: fields.version,
-            time: fields.time,
+            fields,
+            schema: envelope.schema,
+            version: envelope.version,
+            time: envelope.time,
             envelope: if is_jupyter { Hidden::CAPSULE } else { Hidden::BINDERHUB },
             message,
             ends_with_task_name,
-            has_nested_event: nested && !is_jupyter && fields.schema.is_some(),
+            has_nested_event: nested && !is_jupyter && envelope.schema.is_some(),
         }
+    }
+
+    /// The value of the field `key`; the last, if there are several.
+    pub fn field(&self, key: &str) -> Option<&'v Value> {
+        self.fields.iter().rev().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
     /// Whether the event lies in a field of this object; see [`unnested`].

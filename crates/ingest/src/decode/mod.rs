@@ -20,8 +20,8 @@ pub use cloud_log::{CloudEvent, cloud_log_line};
 pub use parse::Parsed;
 pub use time::event_time;
 
-use crate::request::{Method, Refusal, Request};
 use crate::Limits;
+use crate::request::{Method, Refusal, Request};
 
 /// One event as it was cut out of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,15 +73,15 @@ pub fn items(request: &Request, limits: &Limits) -> Result<Vec<Item>, Refusal> {
     if body.is_empty() {
         return Err(Refusal::bad_request("empty", "the body is empty; send a JSON object, an array or NDJSON"));
     }
-    let looks_like_json = matches!(body.first(), Some(b'{' | b'['));
     let declared = request.content_type.as_deref().map(media_type).unwrap_or_default();
     let is_form = match &*declared {
+        // Programs that say nothing are often taken to send a form although they send JSON.
+        _ if matches!(body.first(), Some(b'{' | b'[')) => false,
         "application/x-www-form-urlencoded" => true,
         "application/json" | "application/x-ndjson" | "application/ndjson" | "application/jsonl" => false,
         _ => form::has_msg(&body),
     };
-    // Programs that say nothing are often taken to send a form although they send JSON.
-    if is_form && !looks_like_json {
+    if is_form {
         return form::item(&body, limits).map(|item| vec![item]);
     }
     let is_lines = declared.ends_with("ndjson") || declared.ends_with("jsonl");

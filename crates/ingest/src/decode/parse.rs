@@ -66,7 +66,10 @@ fn deep(text: &str, depth_max: usize) -> Result<Parsed, Fault> {
         return strict_or_odd(text);
     }
     let no_thread = |error: std::io::Error| {
-        Fault::new(Reason::TooDeep, format!("nested {depth} levels deep, and no thread could be started to read it: {error}"))
+        Fault::new(
+            Reason::TooDeep,
+            format!("nested {depth} levels deep, and no thread could be started to read it: {error}"),
+        )
     };
     schema::on_deep_stack(|| strict_or_odd(text)).map_err(no_thread)?
 }
