@@ -40,7 +40,7 @@ pub(crate) fn show(text: &str, time: EventTime, nesting: Nesting, policy: &Polic
     let mut object = Object::parse(text)?;
     let mut changed = false;
     if nesting.message {
-        changed |= lift(&mut object, "message", |value| pyjson::decode_str(value))?;
+        changed |= lift(&mut object, "message", pyjson::decode_str)?;
     }
     if nesting.event {
         changed |= lift(&mut object, "event", |value| Some(value.to_owned()))?;

@@ -89,6 +89,14 @@ impl Sandbox {
     pub(crate) async fn publish(&self) -> Published {
         self.publisher.publish(&self.archive()).await.unwrap()
     }
+
+    /// Publishes to a new folder by a publisher that has never run; returns the folder.
+    pub(crate) async fn publish_afresh(&self, name: &str) -> PathBuf {
+        let folder = self.dir.path().join(name);
+        let publisher = Publisher::new(Arc::clone(&self.store), Registry::builtin(), Options::default());
+        publisher.publish(&folder).await.unwrap();
+        folder
+    }
 }
 
 /// A file or folder of the golden pair.

@@ -1,5 +1,6 @@
 //! From files and requests to the published folder, through the real door and the real tables.
 
+mod model;
 mod sandbox;
 
 use std::fs;
