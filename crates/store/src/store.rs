@@ -100,12 +100,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_on(
-        root: &Path,
-        fs: DurableFs,
-        options: Options,
-        columns: &[Column],
-    ) -> Result<Self, OpenError> {
+    pub async fn open_on(root: &Path, fs: DurableFs, options: Options, columns: &[Column]) -> Result<Self, OpenError> {
         let dirs = prepare(root, &fs).await?;
         let [events_dir, quarantine_dir] = &dirs;
         let schema = columns::events_schema(columns)?;
@@ -173,7 +168,11 @@ impl Store {
         self.counters.values_clashed.fetch_add(rows.clashes, Ordering::Relaxed);
         if !live.advance(first, rows.count) {
             self.counters.positions_broken.fetch_add(1, Ordering::Relaxed);
-            debug_assert!(false, "S1: an acknowledgement at {first} of {} rows does not follow the last one", rows.count);
+            debug_assert!(
+                false,
+                "S1: an acknowledgement at {first} of {} rows does not follow the last one",
+                rows.count
+            );
         }
         let clashes = live.append(first, &rows);
         self.counters.values_clashed.fetch_add(clashes, Ordering::Relaxed);
@@ -185,7 +184,11 @@ impl Store {
     pub fn pass_over(&self, next: Position) {
         let mut live = self.live();
         if let Some(attached) = live.attached.as_mut().filter(|attached| attached.next < next) {
-            tracing::error!(from = attached.next.0, to = next.0, "positions that the journal lost to damage are passed over");
+            tracing::error!(
+                from = attached.next.0,
+                to = next.0,
+                "positions that the journal lost to damage are passed over"
+            );
             attached.next = next;
         }
     }

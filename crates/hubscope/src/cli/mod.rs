@@ -1,0 +1,106 @@
+//! The command line: what can be asked, and which file answers.
+
+mod archive;
+mod import;
+mod kpi;
+mod output;
+mod query;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use output::Format;
+
+use crate::config::Config;
+use crate::{demo, serve, telemetry};
+
+/// Answers questions about a JupyterHub or BinderHub from the events they emit.
+#[derive(Debug, Parser)]
+#[command(name = "hubscope", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the data lie.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Data {
+    /// Folder of data
+    #[arg(long, value_name = "DIR", env = "HUBSCOPE_DATA", default_value = "hubscope-data", hide_env_values = true)]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receives events, keeps them, answers questions, publishes the archive
+    Serve {
+        #[command(flatten)]
+        data: Data,
+        /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+        /// Configuration file (TOML)
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Shows hubscope on sample data, in a temporary folder
+    Demo {
+        /// Port to listen on; the next free one is taken if it is in use
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// Without events trickling in
+        #[arg(long)]
+        quiet: bool,
+    },
+    /// Brings in events from files
+    #[command(subcommand)]
+    Import(import::Import),
+    /// Publishes the public archive
+    #[command(subcommand)]
+    Archive(archive::Archive),
+    /// Answers one SELECT over events, launches, server_actions, quarantine
+    Query(query::Query),
+    /// Lists, shows and answers the catalogue's questions
+    #[command(subcommand)]
+    Kpi(kpi::Kpi),
+    /// Lists and adds the schemas that events are checked against
+    #[command(subcommand)]
+    Schema(schema::Schema),
+}
+
+/// The command was understood, but what it asks for does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// Diagnostics of a command that is not `serve`, unless `HUBSCOPE_LOG` says otherwise: only what goes wrong.
+const LOG_OF_COMMANDS: &str = "warn";
+
+/// Does what was asked.
+pub(crate) fn run(arguments: Arguments) -> Result<()> {
+    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let file = match &arguments.command {
+        Command::Serve { config, .. } => config.as_deref(),
+        _ => None,
+    };
+    let mut config = Config::read(file, &environment)?;
+    let serves = matches!(arguments.command, Command::Serve { .. });
+    telemetry::start(if serves || environment.contains_key("HUBSCOPE_LOG") { &config.log } else { LOG_OF_COMMANDS });
+    match arguments.command {
+        Command::Serve { data, listen, .. } => {
+            config.listen = listen.unwrap_or(config.listen);
+            serve::run(&data.data, &config)
+        }
+        Command::Demo { port, quiet } => demo::run(port, quiet, config),
+        Command::Import(import) => import.run(&config),
+        Command::Archive(archive) => archive.run(&config),
+        Command::Query(query) => query.run(&config),
+        Command::Kpi(kpi) => kpi.run(&config),
+        Command::Schema(schema) => schema.run(&config),
+    }
+}

@@ -1,0 +1,99 @@
+//! The folder of data: what lies where in it, and that one process at a time owns it.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// `DATA`, owned by this process until the value is dropped.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+    _lock: File,
+}
+
+/// Why a folder could not be taken.
+#[derive(Debug, Error)]
+pub(crate) enum FolderError {
+    /// Another process owns it.
+    #[error("{} is in use by another hubscope; stop that one first, or ask it through its control socket", .0.display())]
+    InUse(PathBuf),
+    /// It does not exist, and the command does not make one.
+    #[error("{} holds no hubscope data; give the folder with --data, or start one with 'hubscope serve --data DIR'", .0.display())]
+    Missing(PathBuf),
+    /// The operating system said no.
+    #[error("cannot open {}: {source}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+}
+
+impl Folder {
+    /// Takes the folder, making it first where it does not exist.
+    pub(crate) fn create(root: &Path) -> Result<Self, FolderError> {
+        std::fs::create_dir_all(root).map_err(|source| FolderError::Io { path: root.into(), source })?;
+        Self::lock(root)
+    }
+
+    /// Takes a folder that must exist and hold data.
+    pub(crate) fn open(root: &Path) -> Result<Self, FolderError> {
+        if !root.join("journal").is_dir() {
+            return Err(FolderError::Missing(root.into()));
+        }
+        Self::lock(root)
+    }
+
+    fn lock(root: &Path) -> Result<Self, FolderError> {
+        let path = root.join("lock");
+        let failed = |source| FolderError::Io { path: path.clone(), source };
+        let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { root: root.into(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(FolderError::InUse(root.into())),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// The folder itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where acknowledged requests lie until the table holds them.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    /// Where the public archive is written, unless configured otherwise.
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.root.join("archive")
+    }
+}
+
+/// Where the schemas that an operator added lie in the folder `root`.
+pub(crate) fn schemas_in(root: &Path) -> PathBuf {
+    root.join("state").join("schema")
+}
+
+/// Where a running `serve` listens for other commands.
+pub(crate) fn control_socket(root: &Path) -> PathBuf {
+    root.join("control.sock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_owner_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Folder::create(dir.path()).unwrap();
+        assert!(matches!(Folder::create(dir.path()), Err(FolderError::InUse(_))));
+        drop(first);
+        Folder::create(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_without_data_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(Folder::open(dir.path()), Err(FolderError::Missing(_))));
+    }
+}

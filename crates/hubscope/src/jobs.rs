@@ -1,0 +1,122 @@
+//! What happens by itself while `serve` runs, as a table: flushing, compaction, publication.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use event::{Clock, EventTime, SystemClock};
+use publish::Publisher;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::pipeline::Pipeline;
+
+/// After a failure a job tries again after this long, or after its own period if that is shorter.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// How the jobs fare: readiness, metrics and the page read it.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    flush: Mutex<Outcome>,
+    publication: Mutex<Outcome>,
+}
+
+/// The last end of a job.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    /// When it last succeeded.
+    pub(crate) succeeded: Option<EventTime>,
+    /// Why it failed since.
+    pub(crate) failure: Option<String>,
+}
+
+impl Health {
+    pub(crate) fn flush(&self) -> Outcome {
+        self.flush.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn publication(&self) -> Outcome {
+        self.publication.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn note(slot: &Mutex<Outcome>, result: &anyhow::Result<()>, job: &'static str) {
+    let mut outcome = slot.lock().unwrap_or_else(PoisonError::into_inner);
+    match result {
+        Ok(()) => *outcome = Outcome { succeeded: Some(SystemClock.now()), failure: None },
+        Err(error) => {
+            tracing::error!(job, error = format!("{error:#}"), "a job failed; it will be tried again");
+            outcome.failure = Some(format!("{error:#}"));
+        }
+    }
+}
+
+/// Starts every job; they end when `stop` is cancelled.
+pub(crate) fn start(
+    pipeline: &Arc<Pipeline>,
+    publisher: &Arc<Publisher>,
+    archive: PathBuf,
+    config: &Config,
+    health: &Arc<Health>,
+    stop: &CancellationToken,
+) -> TaskTracker {
+    let jobs = TaskTracker::new();
+    jobs.spawn(flush(Arc::clone(pipeline), config.clone(), Arc::clone(health), stop.clone()));
+    if config.archive.enabled {
+        let publisher = Arc::clone(publisher);
+        jobs.spawn(publish(publisher, archive, config.archive.interval, Arc::clone(health), stop.clone()));
+    }
+    jobs.close();
+    jobs
+}
+
+/// Flushes when the tail is full or old, never more often than commits may come; then makes few parts of many.
+async fn flush(pipeline: Arc<Pipeline>, config: Config, health: Arc<Health>, stop: CancellationToken) {
+    let mut wait = config.store.flush_interval;
+    loop {
+        let earliest = Instant::now() + config.store.commit_interval.min(wait);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+            () = pipeline.tail_full() => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep_until(earliest) => {}
+        }
+        let result = flush_and_compact(&pipeline, config.store.compact_parts).await;
+        wait = if result.is_ok() { config.store.flush_interval } else { RETRY_AFTER.min(config.store.flush_interval) };
+        note(&health.flush, &result, "flush");
+    }
+}
+
+async fn flush_and_compact(pipeline: &Pipeline, compact_parts: usize) -> anyhow::Result<()> {
+    if pipeline.store.status().tail_rows > 0 {
+        pipeline.flush().await?;
+    }
+    if pipeline.store.status().small_parts >= compact_parts {
+        pipeline.store.compact().await?;
+    }
+    Ok(())
+}
+
+/// Publishes at once, then each period.
+async fn publish(
+    publisher: Arc<Publisher>,
+    archive: PathBuf,
+    interval: Duration,
+    health: Arc<Health>,
+    stop: CancellationToken,
+) {
+    loop {
+        let result = publisher.publish(&archive).await.map(drop).map_err(anyhow::Error::from);
+        let wait = if result.is_ok() { interval } else { RETRY_AFTER.min(interval) };
+        note(&health.publication, &result, "publication");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What commands do to a folder of data, whether this process owns it or a running `serve` does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use event::{CollectorId, SystemClock};
+use ingest::sources::import::{self, Unit};
+use publish::Publisher;
+use query::{Answer, Catalogue, Engine, Params, SqlOptions};
+use serde::{Deserialize, Serialize};
+use store::{ImportUnit, Imported};
+
+use crate::cli::Format;
+use crate::config::Config;
+use crate::folder::Folder;
+use crate::pipeline::Pipeline;
+use crate::registry;
+
+/// Days are committed together until their text is this long, so that many small days make few parts.
+const IMPORT_BYTES_A_COMMIT: usize = 64 << 20;
+
+/// What can be asked of a folder. Paths are absolute: the asker and the owner may stand in different places.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Request {
+    Query { sql: String, limit: Option<usize>, format: Format },
+    Kpi { id: String, parameters: BTreeMap<String, String>, format: Format },
+    ImportCloudLog { directory: PathBuf },
+    ImportArchive { directory: PathBuf },
+    Publish { to: Option<PathBuf> },
+    AddSchema { text: String, origin: String },
+    Schemas,
+}
+
+/// The commands of [`Request`], by name.
+pub(crate) const COMMANDS: [&str; 7] =
+    ["query", "kpi", "import-cloud-log", "import-archive", "publish", "add-schema", "schemas"];
+
+/// What comes back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reply {
+    /// To be printed.
+    Text(String),
+    /// To be written to a file or a pipe; base64 on the way.
+    Bytes(#[serde(with = "base64_text")] Vec<u8>),
+}
+
+mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// How far long work has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    pub(crate) done: u64,
+    pub(crate) total: u64,
+    pub(crate) what: String,
+}
+
+/// A folder of data, opened.
+#[derive(Debug)]
+pub(crate) struct Operations {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) archive: PathBuf,
+    root: PathBuf,
+}
+
+impl Operations {
+    /// Opens the folder: schemas, table, journal, engine.
+    pub(crate) async fn open(folder: &Folder, config: &Config) -> Result<Self> {
+        let admission = Arc::new(registry::admission(folder.root())?);
+        let pipeline = Arc::new(Pipeline::open(folder, config, admission).await?);
+        let limits = query::Limits {
+            memory_bytes_max: config.query.memory.in_memory(),
+            time_max: config.query.timeout,
+            ..query::Limits::default()
+        };
+        let engine = Arc::new(Engine::new(Arc::clone(&pipeline.store), limits)?);
+        let publisher = Publisher::new(
+            Arc::clone(&pipeline.store),
+            pipeline.admission.registry().clone(),
+            publish::Options::default(),
+        );
+        Ok(Self {
+            engine,
+            catalogue: Arc::new(Catalogue::builtin()),
+            publisher: Arc::new(publisher),
+            archive: config.archive.directory.clone().unwrap_or_else(|| folder.archive()),
+            root: folder.root().to_owned(),
+            pipeline,
+        })
+    }
+
+    /// Does what is asked, telling how far it is.
+    pub(crate) async fn run(&self, request: Request, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Reply> {
+        match request {
+            Request::Query { sql, limit, format } => {
+                let answer = self.engine.sql(&sql, SqlOptions { limit, ..SqlOptions::default() }).await?;
+                written(&answer, format)
+            }
+            Request::Kpi { id, parameters, format } => self.kpi(&id, parameters, format).await,
+            Request::ImportCloudLog { directory } => self.import(import::cloud_log::scan(&directory)?, progress).await,
+            Request::ImportArchive { directory } => self.import(import::archive::scan(&directory)?, progress).await,
+            Request::Publish { to } => self.publish(to.as_deref().unwrap_or(&self.archive)).await,
+            Request::AddSchema { text, origin } => {
+                registry::add(&self.root, &self.pipeline.admission, &text, &origin).map(Reply::Text)
+            }
+            Request::Schemas => Ok(Reply::Text(registry::listed(&self.pipeline.admission.registry()))),
+        }
+    }
+
+    async fn kpi(&self, id: &str, parameters: BTreeMap<String, String>, format: Format) -> Result<Reply> {
+        let kpi = self.catalogue.find(id)?;
+        let answer = self.engine.kpi(kpi, &Params::from_iter(parameters)).await?;
+        match format {
+            Format::Json => Ok(Reply::Text(format!("{}\n", answer.json(kpi)))),
+            _ => written(&answer.answer, format),
+        }
+    }
+
+    async fn publish(&self, to: &Path) -> Result<Reply> {
+        let published = self.publisher.publish(to).await?;
+        Ok(Reply::Text(format!(
+            "{} days written, {} unchanged, in {}\n",
+            published.days_written,
+            published.days_unchanged,
+            to.display()
+        )))
+    }
+
+    /// Imports units in order; days are committed together up to [`IMPORT_BYTES_A_COMMIT`].
+    async fn import(&self, units: Vec<Unit>, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Reply> {
+        let total = units.len() as u64;
+        let mut pending: Vec<(CollectorId, ImportUnit)> = Vec::new();
+        let mut pending_bytes = 0;
+        let mut imported = Imported::default();
+        for (index, unit) in units.into_iter().enumerate() {
+            let what = format!("{} {}", unit.source, unit.day);
+            let admission = Arc::clone(&self.pipeline.admission);
+            let (collector, day, read) = tokio::task::spawn_blocking(move || {
+                let received = event::Clock::now(&SystemClock);
+                let read = unit.read(&admission, received);
+                (CollectorId::of_import(&unit.source), unit.day, read)
+            })
+            .await?;
+            let read = read.with_context(|| what.clone())?;
+            pending_bytes += read.batch.rows.iter().map(|row| row.text.len()).sum::<usize>();
+            pending.push((collector, ImportUnit { day, sha256: read.sha256, batch: read.batch }));
+            if pending_bytes >= IMPORT_BYTES_A_COMMIT {
+                imported += self.commit_import(std::mem::take(&mut pending)).await?;
+                pending_bytes = 0;
+            }
+            progress(Progress { done: index as u64 + 1, total, what });
+        }
+        imported += self.commit_import(pending).await?;
+        Ok(Reply::Text(format!(
+            "{} days added, {} changed, {} unchanged; {} events admitted, {} in quarantine\n",
+            imported.added, imported.replaced, imported.unchanged, imported.rows, imported.quarantined
+        )))
+    }
+
+    async fn commit_import(&self, pending: Vec<(CollectorId, ImportUnit)>) -> Result<Imported> {
+        let mut by_collector: BTreeMap<CollectorId, Vec<ImportUnit>> = BTreeMap::new();
+        for (collector, unit) in pending {
+            by_collector.entry(collector).or_default().push(unit);
+        }
+        let mut imported = Imported::default();
+        for (collector, units) in by_collector {
+            imported += self.pipeline.store.import(&collector, units).await?;
+        }
+        Ok(imported)
+    }
+}
+
+fn written(answer: &Answer, format: Format) -> Result<Reply> {
+    Ok(match format {
+        Format::Table => Reply::Text(answer.table()),
+        Format::Json => Reply::Text(format!("{}\n", answer.json())),
+        Format::Csv => Reply::Text(answer.csv()),
+        Format::Markdown => Reply::Text(answer.markdown()),
+        Format::Parquet => Reply::Bytes(answer.parquet().map_err(|error| anyhow!(error))?),
+    })
+}

@@ -1,0 +1,133 @@
+//! `hubscope serve`: opens, wires, runs, stops in flow order.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use event::SystemClock;
+use server::{App, Note, Unready, Vitals};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::access::runtime;
+use crate::config::Config;
+use crate::control::{self, Control};
+use crate::folder::{Folder, control_socket};
+use crate::jobs::{self, Health};
+use crate::operations::Operations;
+use crate::shutdown;
+
+/// The hub of events that come without a token.
+const DEFAULT_HUB: &str = "default";
+
+/// Runs until it is told to stop.
+pub(crate) fn run(data: &Path, config: &Config) -> Result<()> {
+    runtime()?.block_on(async {
+        let stop = shutdown::on_signals()?;
+        let folder = Folder::create(data)?;
+        let listener = bind(config.listen).await?;
+        let running = Running::start(&folder, config, listener, Vec::new(), stop.clone()).await?;
+        println!("listening on http://{}", running.address);
+        stop.cancelled().await;
+        running.finish().await
+    })
+}
+
+/// Takes the address, or says who might have it.
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+}
+
+/// A server at work.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) operations: Arc<Operations>,
+    server: JoinHandle<()>,
+    jobs: TaskTracker,
+}
+
+impl Running {
+    /// Opens `folder` and starts doors, jobs and pages; they end when `stop` is cancelled.
+    pub(crate) async fn start(
+        folder: &Folder,
+        config: &Config,
+        listener: TcpListener,
+        notes: Vec<Note>,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        let address = listener.local_addr()?;
+        let operations = Arc::new(Operations::open(folder, config).await?);
+        let pipeline = &operations.pipeline;
+        let health = Arc::new(Health::default());
+        let archive = config.archive.enabled.then(|| operations.archive.clone());
+        let app = Arc::new(App {
+            admission: Arc::clone(&pipeline.admission),
+            collect: Arc::clone(pipeline) as Arc<dyn ingest::Collect>,
+            engine: Arc::clone(&operations.engine),
+            catalogue: Arc::clone(&operations.catalogue),
+            archive,
+            status: Arc::new(Status { operations: Arc::clone(&operations), health: Arc::clone(&health) }),
+            hub: DEFAULT_HUB.into(),
+            notes,
+            clock: Arc::new(SystemClock),
+            limits: server::Limits::default(),
+        });
+        let socket = control::listen(&control_socket(folder.root()))?;
+        let control = Arc::new(Control(Arc::clone(&operations)));
+        let jobs = jobs::start(pipeline, &operations.publisher, operations.archive.clone(), config, &health, &stop);
+        let server = tokio::spawn(server::serve(listener, Some((socket, control)), app, stop));
+        Ok(Self { address, operations, server, jobs })
+    }
+
+    /// Stops in flow order, after the stop signal: doors, jobs, journal, table.
+    pub(crate) async fn finish(self) -> Result<()> {
+        self.server.await.context("the server ended early")?;
+        self.jobs.wait().await;
+        self.operations.pipeline.close().await?;
+        tracing::info!("stopped; everything acknowledged is in the table");
+        Ok(())
+    }
+}
+
+/// What readiness and the page tell of the program.
+#[derive(Debug)]
+struct Status {
+    operations: Arc<Operations>,
+    health: Arc<Health>,
+}
+
+impl server::Status for Status {
+    fn unready(&self) -> Vec<Unready> {
+        let mut reasons = Vec::new();
+        if self.operations.pipeline.journal_status().poisoned.is_some() {
+            let detail = "the disk failed to sync the journal; nothing more is accepted until a restart".to_owned();
+            reasons.push(Unready { code: "journal_poisoned", detail });
+        }
+        if self.health.flush().failure.is_some() {
+            let detail = "the table cannot be written; events are safe in the journal, see the log".to_owned();
+            reasons.push(Unready { code: "flush_failing", detail });
+        }
+        if self.health.publication().failure.is_some() {
+            let detail = "the archive cannot be published; it is tried again, see the log".to_owned();
+            reasons.push(Unready { code: "publication_failing", detail });
+        }
+        reasons
+    }
+
+    fn vitals(&self) -> Vitals {
+        let status = self.operations.pipeline.store.status();
+        Vitals {
+            events: status.events.rows + status.events.tail_rows,
+            quarantined: status.quarantine.rows + status.quarantine.tail_rows,
+            newest: self.operations.pipeline.newest_received(),
+            waiting: status.tail_rows,
+            published: self.health.publication().succeeded,
+        }
+    }
+}
