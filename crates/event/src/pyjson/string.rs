@@ -11,30 +11,21 @@ pub fn write_str(out: &mut String, text: &str) {
 
 /// Appends `text` as it stands within a string: [`write_str`] without the quotes.
 pub fn write_characters(out: &mut String, text: &str) {
-    let mut plain_from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        // The rest of a character whose first byte was escaped, or the first byte of one.
-        let special = byte < b' ' || byte >= 0x7f || byte == b'"' || byte == b'\\';
-        if !special {
-            continue;
-        }
-        if at > plain_from {
-            out.push_str(&text[plain_from..at]);
-        }
-        if byte < 0x80 {
-            write_unit(out, u16::from(byte));
-            plain_from = at + 1;
-        } else if let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) {
+    let is_special = |byte: u8| !(b' '..0x7f).contains(&byte) || byte == b'"' || byte == b'\\';
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(is_special) {
+        out.push_str(&rest[..at]);
+        // The bytes before are ASCII, so a character begins here.
+        let mut characters = rest[at..].chars();
+        if let Some(character) = characters.next() {
             let mut units = [0; 2];
             for unit in character.encode_utf16(&mut units) {
                 write_unit(out, *unit);
             }
-            plain_from = at + character.len_utf8();
         }
+        rest = characters.as_str();
     }
-    if plain_from < text.len() {
-        out.push_str(&text[plain_from..]);
-    }
+    out.push_str(rest);
 }
 
 /// Appends one UTF-16 unit (also half a surrogate pair) as it stands within a string.
