@@ -23,7 +23,7 @@ use crate::stream::Patient;
 
 /// What a connection over the limit reads.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
-    content-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 189\r\n\r\n\
+    content-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 186\r\n\r\n\
     {\"type\":\"urn:hubscope:problem:too_many_connections\",\"title\":\"too many connections\",\"status\":503,\
     \"detail\":\"every connection is taken; come back in a second\",\"code\":\"too_many_connections\"}";
 

@@ -78,10 +78,10 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_peer_that_stops_reading_is_given_up_and_one_that_reads_is_not() {
         let (mut peer, ours) = tokio::io::duplex(8);
-        let mut patient = Patient::new(ours, Duration::from_secs(5));
+        let mut patient = Patient::new(ours, Duration::from_millis(20));
         patient.write_all(b"12345678").await.unwrap();
         let error = patient.write_all(b"9").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -115,7 +115,7 @@ async fn pages_of_other_sites_cannot_make_a_browser_send_events() {
 
 /// It is a whole problem document, and says nothing of the inside.
 #[track_caller]
-pub fn assert_problem(answer: &Answer) {
+pub(crate) fn assert_problem(answer: &Answer) {
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     let json = answer.json();
     assert_eq!(json["status"], answer.status);

@@ -20,32 +20,32 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::{self, Answer};
 
-pub const COLLECTOR: &str = "00000000000000000000000000000001";
+pub(crate) const COLLECTOR: &str = "00000000000000000000000000000001";
 
 /// The server, and what stands behind it.
 #[derive(Debug)]
-pub struct Sandbox {
-    pub address: SocketAddr,
-    pub dir: TempDir,
-    pub journal: Arc<Journal>,
-    pub health: Arc<Health>,
-    pub stop: CancellationToken,
-    pub served: JoinHandle<()>,
+pub(crate) struct Sandbox {
+    pub(crate) address: SocketAddr,
+    pub(crate) dir: TempDir,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) served: JoinHandle<()>,
 }
 
 /// How a sandbox differs from the usual.
 #[derive(Debug, Default)]
-pub struct Wishes {
-    pub limits: Limits,
-    pub notes: Vec<Note>,
+pub(crate) struct Wishes {
+    pub(crate) limits: Limits,
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Sandbox {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Wishes::default()).await
     }
 
-    pub async fn with(wishes: Wishes) -> Self {
+    pub(crate) async fn with(wishes: Wishes) -> Self {
         let dir = TempDir::new().unwrap();
         let registry = Registry::builtin();
         let store = Store::open(dir.path(), store::Options::default(), &registry.columns()).await.unwrap();
@@ -78,33 +78,33 @@ impl Sandbox {
         Self { address, dir, journal, health, stop, served }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         http::exchange(self.address, &http::request("GET", path, &[], b"")).await
     }
 
-    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         http::exchange(self.address, &http::request("POST", path, headers, body)).await
     }
 
-    pub async fn post_json(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post_json(&self, path: &str, body: &str) -> Answer {
         self.post(path, &[("content-type", "application/json")], body.as_bytes()).await
     }
 
     /// Sends events and expects that they are kept.
-    pub async fn keep(&self, events: &[String]) {
+    pub(crate) async fn keep(&self, events: &[String]) {
         let answer = self.post_json("/api/v1/events", &format!("[{}]", events.join(","))).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 }
 
 /// The moment at which every test happens.
-pub fn now() -> EventTime {
+pub(crate) fn now() -> EventTime {
     let noon = 12 * 3_600_000_000;
     EventTime::from_micros(Day::from_ymd(2026, 11, 21).unwrap().start().micros() + noon)
 }
 
 /// A launch of `spec`, `hours_ago` hours before now.
-pub fn launch(spec: &str, hours_ago: i64) -> String {
+pub(crate) fn launch(spec: &str, hours_ago: i64) -> String {
     let time = EventTime::from_micros(now().micros() - hours_ago * 3_600_000_000);
     serde_json::json!({
         "timestamp": time.to_string(), "schema": "binderhub.jupyter.org/launch", "version": 1,
@@ -115,7 +115,7 @@ pub fn launch(spec: &str, hours_ago: i64) -> String {
 
 /// Stands in for journal and pipeline: gives positions, puts rows into the store's tail, and fails when told to.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     store: Arc<Store>,
     next: Mutex<u64>,
     failure: Mutex<Option<fn() -> CollectError>>,
@@ -125,9 +125,9 @@ pub struct Journal {
 
 /// Tells that a batch waits, and lets it go on.
 #[derive(Debug, Default)]
-pub struct Gate {
-    pub reached: Notify,
-    pub open: Notify,
+pub(crate) struct Gate {
+    pub(crate) reached: Notify,
+    pub(crate) open: Notify,
 }
 
 impl Journal {
@@ -135,17 +135,17 @@ impl Journal {
         Self { store, next: Mutex::new(0), failure: Mutex::default(), gate: Mutex::default() }
     }
 
-    pub fn fail(&self, with: fn() -> CollectError) {
+    pub(crate) fn fail(&self, with: fn() -> CollectError) {
         *self.failure.lock().unwrap() = Some(with);
     }
 
-    pub fn hold(&self) -> Arc<Gate> {
+    pub(crate) fn hold(&self) -> Arc<Gate> {
         let gate = Arc::new(Gate::default());
         *self.gate.lock().unwrap() = Some(Arc::clone(&gate));
         gate
     }
 
-    pub fn kept(&self) -> u64 {
+    pub(crate) fn kept(&self) -> u64 {
         *self.next.lock().unwrap()
     }
 
@@ -176,9 +176,9 @@ impl Collect for Journal {
 
 /// Counts what the store holds; ready unless told otherwise.
 #[derive(Debug)]
-pub struct Health {
+pub(crate) struct Health {
     journal: Arc<Journal>,
-    pub unready: Mutex<Vec<Unready>>,
+    pub(crate) unready: Mutex<Vec<Unready>>,
 }
 
 impl Status for Health {
