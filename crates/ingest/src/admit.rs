@@ -267,12 +267,12 @@ fn accepts(entry: &Entry, capsule: &Capsule<'_>) -> Result<Repairs, schema::Viol
         hidden = hidden.and(Hidden::MESSAGE);
         repairs.insert(Repair::EmptyMessage);
     }
-    let violation = match entry.validate_without(capsule.event, hidden) {
+    let violation = match entry.validate_without(&capsule.event, hidden) {
         Ok(()) => return Ok(repairs),
         Err(violation) => violation,
     };
     // The formatter adds it after validation, so the event may have been valid without.
-    if has_empty_message && entry.validate_without(capsule.event, hidden.and(Hidden::MESSAGE)).is_ok() {
+    if has_empty_message && entry.validate_without(&capsule.event, hidden.and(Hidden::MESSAGE)).is_ok() {
         repairs.insert(Repair::EmptyMessage);
         return Ok(repairs);
     }
@@ -282,7 +282,7 @@ fn accepts(entry: &Entry, capsule: &Capsule<'_>) -> Result<Repairs, schema::Viol
 /// The values of the revision's columns. A stand-in for a bare NaN is no value.
 fn promoted(capsule: &Capsule<'_>, revision: &Revision, repairs: Repairs) -> Vec<Option<Value>> {
     let value_of = |column: &Column| {
-        let value = capsule.field(&column.property)?;
+        let value = capsule.event.field(&column.property)?;
         match column.kind {
             ColumnKind::Text => value.as_str().map(|text| Value::Text(text.into())),
             ColumnKind::Boolean => value.as_bool().map(Value::Boolean),

@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use sha2::{Digest, Sha256};
 use sonic_rs::Value;
 
-use crate::json::{Hidden, Instance, Sonic};
+use crate::json::{Event, Hidden, Instance, Sonic};
 use crate::metaschema::{self, Identity};
 use crate::{Policy, RegisterError, compile, deep, source};
 
@@ -77,21 +77,21 @@ impl Entry {
     /// # Errors
     /// The first place where it does not.
     pub fn validate(&self, event: &Value) -> Result<(), Violation> {
-        self.validate_without(event, Hidden::NOTHING)
+        self.validate_without(&Event::of(event), Hidden::NOTHING)
     }
 
     /// Whether `event` without its `hidden` fields satisfies the schema.
     ///
     /// # Errors
     /// The first place where it does not.
-    pub fn validate_without(&self, event: &Value, hidden: Hidden) -> Result<(), Violation> {
+    pub fn validate_without(&self, event: &Event<'_>, hidden: Hidden) -> Result<(), Violation> {
         if self.goes_deep {
-            return deep::with_stack_for(event, || self.judge(event, hidden));
+            return deep::with_stack_for(event.value(), || self.judge(event, hidden));
         }
         self.judge(event, hidden)
     }
 
-    fn judge(&self, event: &Value, hidden: Hidden) -> Result<(), Violation> {
+    fn judge(&self, event: &Event<'_>, hidden: Hidden) -> Result<(), Violation> {
         let instance = Instance::new(event, hidden);
         if self.validator.is_valid(instance) {
             return Ok(());

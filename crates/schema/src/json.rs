@@ -64,20 +64,65 @@ pub(crate) struct Key {
     class: u8,
 }
 
-/// A value; of the event itself, without what is hidden.
+/// An event that was parsed, and its fields, listed once: validating looks them up again and again.
+#[derive(Clone, Debug)]
+pub struct Event<'v> {
+    value: &'v Value,
+    fields: Vec<(&'v str, &'v Value)>,
+}
+
+impl<'v> Event<'v> {
+    /// The event `value`; without fields if it is no object.
+    pub fn of(value: &'v Value) -> Self {
+        let fields = value.as_object().map(|object| object.iter().collect());
+        Self { value, fields: fields.unwrap_or_default() }
+    }
+
+    /// The event itself.
+    pub fn value(&self) -> &'v Value {
+        self.value
+    }
+
+    /// Its fields, in order, also repeated ones.
+    pub fn fields(&self) -> &[(&'v str, &'v Value)] {
+        &self.fields
+    }
+
+    /// The value of the field `key`; the last, if there are several.
+    pub fn field(&self, key: &str) -> Option<&'v Value> {
+        last(&self.fields, key)
+    }
+}
+
+fn last<'v>(fields: &[(&str, &'v Value)], key: &str) -> Option<&'v Value> {
+    fields.iter().rev().find(|(name, _)| *name == key).map(|(_, value)| *value)
+}
+
+/// A value within an event, or the event itself without what is hidden.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Instance<'a> {
     value: &'a Value,
+    top: Option<Top<'a>>,
+}
+
+/// The fields of the event itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Top<'a> {
+    fields: &'a [(&'a str, &'a Value)],
     hidden: Hidden,
 }
 
 impl<'a> Instance<'a> {
-    pub(crate) fn new(value: &'a Value, hidden: Hidden) -> Self {
-        Self { value, hidden }
+    pub(crate) fn new(event: &'a Event<'a>, hidden: Hidden) -> Self {
+        Self { value: event.value, top: Some(Top { fields: &event.fields, hidden }) }
     }
 
     fn whole(value: &'a Value) -> Self {
-        Self { value, hidden: Hidden::NOTHING }
+        Self { value, top: None }
+    }
+
+    fn hidden(&self) -> Hidden {
+        self.top.map_or(Hidden::NOTHING, |top| top.hidden)
     }
 }
 
@@ -105,7 +150,8 @@ impl<'a> Node<'a, Sonic> for Instance<'a> {
     type Number = Number<'a>;
 
     fn as_object(&self) -> Option<Fields<'a>> {
-        Some(Fields { object: self.value.as_object()?, hidden: self.hidden })
+        let object = self.value.as_object()?;
+        Some(self.top.map_or(Fields::Inner(object), Fields::Top))
     }
 
     fn as_array(&self) -> Option<Items<'a>> {
@@ -158,7 +204,7 @@ impl<'a> Node<'a, Sonic> for Instance<'a> {
     }
 
     fn to_value(&self) -> Cow<'a, serde_json::Value> {
-        Cow::Owned(converted(self.value, self.hidden))
+        Cow::Owned(converted(self.value, self.hidden()))
     }
 
     fn identity(&self) -> Option<NodeIdentity> {
@@ -168,9 +214,9 @@ impl<'a> Node<'a, Sonic> for Instance<'a> {
 
 /// An object without its hidden fields.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fields<'a> {
-    object: &'a sonic_rs::Object,
-    hidden: Hidden,
+pub(crate) enum Fields<'a> {
+    Top(Top<'a>),
+    Inner(&'a sonic_rs::Object),
 }
 
 impl<'a> Object<'a, Sonic> for Fields<'a> {
@@ -179,43 +225,44 @@ impl<'a> Object<'a, Sonic> for Fields<'a> {
     type MembersIter = Members<'a>;
 
     fn len(&self) -> usize {
-        if self.hidden == Hidden::NOTHING { self.object.len() } else { self.members().count() }
+        match self {
+            Self::Top(_) => self.members().count(),
+            Self::Inner(object) => object.len(),
+        }
     }
 
     fn get(&self, key: &Key) -> Option<Instance<'a>> {
-        if self.hidden.0 & key.class != 0 {
-            return None;
-        }
-        let mut found = None;
-        for (name, value) in self.object.iter() {
-            if *name == *key.name {
-                found = Some(value);
-            }
-        }
+        let found = match self {
+            Self::Top(top) if top.hidden.0 & key.class != 0 => None,
+            Self::Top(top) => last(top.fields, &key.name),
+            Self::Inner(object) => object.iter().filter(|(name, _)| **name == *key.name).last().map(|(_, value)| value),
+        };
         found.map(Instance::whole)
     }
 
     fn members(&self) -> Members<'a> {
-        Members { fields: self.object.iter(), hidden: self.hidden }
+        match *self {
+            Self::Top(Top { fields, hidden }) => Members::Top { fields: fields.iter(), hidden },
+            Self::Inner(object) => Members::Inner(object.iter()),
+        }
     }
 }
 
 /// The fields of [`Fields`], in order.
-pub(crate) struct Members<'a> {
-    fields: sonic_rs::value::object::Iter<'a>,
-    hidden: Hidden,
+pub(crate) enum Members<'a> {
+    Top { fields: std::slice::Iter<'a, (&'a str, &'a Value)>, hidden: Hidden },
+    Inner(sonic_rs::value::object::Iter<'a>),
 }
 
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a str, Instance<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (name, value) = self.fields.next()?;
-            if !self.hidden.holds(name) {
-                return Some((name, Instance::whole(value)));
-            }
-        }
+        let (name, value) = match self {
+            Self::Top { fields, hidden } => *fields.find(|(name, _)| !hidden.holds(name))?,
+            Self::Inner(fields) => fields.next()?,
+        };
+        Some((name, Instance::whole(value)))
     }
 }
 

@@ -29,7 +29,7 @@ pub use builtin::builtin_columns;
 pub use deep::{LEVELS_IN_PLACE, LEVELS_MAX, on_deep_stack};
 pub use entry::{Entry, Violation};
 pub use error::RegisterError;
-pub use json::Hidden;
+pub use json::{Event, Hidden};
 pub use policy::{Coarsening, Policy, PolicyError, Visibility};
 pub use registry::{Found, Registry};
 pub use version::{VersionText, version_text};

@@ -1,6 +1,6 @@
 //! The schemas built in, and the rules by which their emitters validate.
 
-use schema::{Entry, Found, Hidden, Registry, Visibility};
+use schema::{Entry, Event, Found, Hidden, Registry, Visibility};
 use sonic_rs::Value;
 
 const LAUNCH: &str = "binderhub.jupyter.org/launch";
@@ -102,7 +102,7 @@ fn hidden_fields_are_no_properties_and_repeated_ones_count_once() {
         (r#"{"version": 1}"#.to_owned(), Hidden::CAPSULE, false),
         (r#"{"version": 1, "a": 1}"#.to_owned(), Hidden::BINDERHUB, true),
     ] {
-        assert_eq!(strict.validate_without(&value(&json), hidden).is_ok(), is_valid, "{json} {hidden:?}");
+        assert_eq!(strict.validate_without(&Event::of(&value(&json)), hidden).is_ok(), is_valid, "{json} {hidden:?}");
     }
     let lenient = built("$id: https://e.org/x\nversion: '1'\nrequired: [a]\nproperties: {a: {type: number}}");
     assert!(lenient.validate(&value(r#"{"a": 1, "a": "x"}"#)).is_err(), "the last value counts");

@@ -7,16 +7,14 @@
 
 use event::Repair;
 use event::pyjson::{self, Object};
-use schema::Hidden;
-use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _, Value};
+use schema::{Event, Hidden};
+use sonic_rs::{JsonValueTrait as _, Value};
 
 /// An event's own account of itself. Of a repeated field the last counts.
 #[derive(Clone, Debug)]
 pub struct Capsule<'v> {
     /// The event.
-    pub event: &'v Value,
-    /// Its fields, in order.
-    pub fields: Vec<(&'v str, &'v Value)>,
+    pub event: Event<'v>,
     /// Schema id, if it has one.
     pub schema: Option<&'v Value>,
     /// Version of the schema.
@@ -49,8 +47,8 @@ impl<'v> Capsule<'v> {
         let mut message = None;
         let mut nested = false;
         let mut ends_with_task_name = false;
-        let fields: Vec<(&str, &Value)> = event.as_object().map(|object| object.iter().collect()).unwrap_or_default();
-        for &(key, value) in &fields {
+        let event = Event::of(event);
+        for &(key, value) in event.fields() {
             ends_with_task_name = false;
             match key {
                 "__schema__" => jupyter.schema = Some(value),
@@ -69,7 +67,6 @@ impl<'v> Capsule<'v> {
         let envelope = if is_jupyter { jupyter } else { binderhub };
         Self {
             event,
-            fields,
             schema: envelope.schema,
             version: envelope.version,
             time: envelope.time,
@@ -78,11 +75,6 @@ impl<'v> Capsule<'v> {
             ends_with_task_name,
             has_nested_event: nested && !is_jupyter && envelope.schema.is_some(),
         }
-    }
-
-    /// The value of the field `key`; the last, if there are several.
-    pub fn field(&self, key: &str) -> Option<&'v Value> {
-        self.fields.iter().rev().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
     /// Whether the event lies in a field of this object; see [`unnested`].
