@@ -31,8 +31,7 @@ impl Table {
 pub const LOGGED_STATISTICS: [&str; 4] = ["time", "received", "schema", "hub"];
 
 /// Columns that have statistics in the footer of each part; no other may.
-pub(crate) const FOOTER_STATISTICS: [&str; 7] =
-    ["collector", "position", "time", "received", "schema", "hub", "door"];
+pub(crate) const FOOTER_STATISTICS: [&str; 7] = ["collector", "position", "time", "received", "schema", "hub", "door"];
 
 /// Columns that are numbers close to their neighbours.
 pub(crate) const DELTA_ENCODED: [&str; 3] = ["position", "time", "received"];
@@ -145,7 +144,9 @@ fn is_promoted(name: &str) -> bool {
 
 /// A promoted column has the name of another one of another type (or of the envelope).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the table has a column '{column}' of type {is}; a promoted column of that name and type {wanted} cannot join it")]
+#[error(
+    "the table has a column '{column}' of type {is}; a promoted column of that name and type {wanted} cannot join it"
+)]
 pub struct ColumnClash {
     /// The name that is taken.
     pub column: Box<str>,
@@ -167,7 +168,8 @@ mod tests {
     fn promoted_columns_stand_between_envelope_and_text_and_join_once() {
         let schema = events_schema(&[column("spec", ColumnKind::Text), column("build_token", ColumnKind::Boolean)]);
         let schema = schema.unwrap();
-        let grown = with_columns(&schema, &[column("spec", ColumnKind::Text), column("n", ColumnKind::Integer)]).unwrap();
+        let grown =
+            with_columns(&schema, &[column("spec", ColumnKind::Text), column("n", ColumnKind::Integer)]).unwrap();
         let names: Vec<_> = grown.fields().iter().map(|field| field.name().as_str()).collect();
         assert_eq!(names[..2], ["collector", "position"]);
         assert_eq!(names[10..], ["repairs", "spec", "build_token", "n", "text"]);

@@ -72,7 +72,12 @@ impl std::fmt::Debug for Delta {
 
 impl Delta {
     /// Opens the table in `dir`, or makes it with `schema`.
-    pub(crate) async fn open(table: Table, dir: &FsPath, fs: &DurableFs, schema: &SchemaRef) -> Result<Self, TableError> {
+    pub(crate) async fn open(
+        table: Table,
+        dir: &FsPath,
+        fs: &DurableFs,
+        schema: &SchemaRef,
+    ) -> Result<Self, TableError> {
         let failed = |source: DeltaTableError| TableError::log(table, "opened", source);
         let log_store = log_store(dir, fs).map_err(failed)?;
         let handle = if log_store.is_delta_table_location().await.map_err(failed)? {
@@ -170,7 +175,8 @@ impl Delta {
     pub(crate) async fn commit(&mut self, change: &Change) -> Result<(), TableError> {
         let mut actions: Vec<Action> = change.add.iter().map(|written| written.add(!change.rearranges)).collect();
         actions.extend(change.remove.iter().map(|part| remove(part, !change.rearranges)));
-        let transactions = change.transactions.iter().map(|(app_id, version)| Transaction::new(app_id, *version)).collect();
+        let transactions =
+            change.transactions.iter().map(|(app_id, version)| Transaction::new(app_id, *version)).collect();
         let operation = if change.rearranges {
             DeltaOperation::Optimize { predicate: None, target_size: 0 }
         } else {
@@ -180,7 +186,11 @@ impl Delta {
         fail::fail_point!("store::before_commit", |_| Err(self.injected("before")));
         self.send(actions, transactions, operation).await?;
         fail::fail_point!("store::after_commit", |_| Err(self.injected("after")));
-        if self.version() == before + 1 { self.move_view(change) } else { self.read_view().await? }
+        if self.version() == before + 1 {
+            self.move_view(change)
+        } else {
+            self.read_view().await?
+        }
         self.forget_unborn(change);
         self.checkpoint_if_due().await;
         Ok(())

@@ -307,11 +307,7 @@ impl ObjectStore for DurableFs {
         Ok(PutResult { e_tag: None, version: None })
     }
 
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        opts: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         if !opts.attributes.is_empty() {
             return Err(unsupported("put with attributes"));
         }

@@ -130,7 +130,8 @@ impl Store {
         let (pending, mut imported) = sort_out(&committer, collector, units);
         let name = collector.clone();
         let prepare = move || Ok(pending.into_iter().map(|unit| prepared(&name, &unit)).collect::<Vec<_>>());
-        let prepared = blocking(prepare).await.map_err(|source| TableError::log(Table::Events, "imported into", source))?;
+        let prepared =
+            blocking(prepare).await.map_err(|source| TableError::log(Table::Events, "imported into", source))?;
         for unit in &prepared {
             self.make_room(&unit.rows);
         }

@@ -45,7 +45,8 @@ impl Part {
     pub(crate) fn from_log(path: &str, size: u64, stats: Option<&str>) -> Self {
         let stats: Value = stats.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let bounds = |column: &str| Some((stats.get("minValues")?.get(column)?, stats.get("maxValues")?.get(column)?));
-        let times = |column: &str| bounds(column).and_then(|(least, greatest)| Some((instant(least)?, instant(greatest)?)));
+        let times =
+            |column: &str| bounds(column).and_then(|(least, greatest)| Some((instant(least)?, instant(greatest)?)));
         let texts = |column: &str| {
             bounds(column).and_then(|(least, greatest)| Some((least.as_str()?.into(), greatest.as_str()?.into())))
         };

@@ -102,7 +102,10 @@ impl Scan {
                 }
             }
         });
-        futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) })
+        futures::stream::unfold(
+            receiver,
+            |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) },
+        )
     }
 }
 
@@ -188,9 +191,8 @@ pub(crate) fn open_part(
 ) -> Result<ParquetRecordBatchReader, parquet::errors::ParquetError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
     let metadata = Arc::clone(builder.metadata());
-    let groups: Vec<usize> = (0..metadata.num_row_groups())
-        .filter(|index| selection.may_be_in_group(metadata.row_group(*index)))
-        .collect();
+    let groups: Vec<usize> =
+        (0..metadata.num_row_groups()).filter(|index| selection.may_be_in_group(metadata.row_group(*index))).collect();
     let names: Vec<&str> = wanted.iter().chain(selection.columns()).copied().collect();
     let mask = ProjectionMask::columns(builder.parquet_schema(), names);
     builder.with_projection(mask).with_row_groups(groups).with_batch_size(batch_rows).build()
@@ -222,8 +224,9 @@ impl Selection {
             Self::All => true,
             Self::Time(range) => meets(integers(group, "time"), &times(range)),
             Self::Positions(collector, range) => {
-                let named = texts(group, "collector")
-                    .is_none_or(|(low, high)| low <= collector.as_str().as_bytes() && collector.as_str().as_bytes() <= high);
+                let named = texts(group, "collector").is_none_or(|(low, high)| {
+                    low <= collector.as_str().as_bytes() && collector.as_str().as_bytes() <= high
+                });
                 named && meets(integers(group, "position"), &positions(range))
             }
             Self::Days(days) => {
@@ -254,7 +257,12 @@ impl Selection {
             Self::Positions(wanted, range) => {
                 let range = positions(range);
                 let rows = collector()?.iter().zip(position()?.iter());
-                Some(rows.map(|(own, at)| Some(own == Some(wanted.as_str()) && at.is_some_and(|at| range.contains(&at)))).collect())
+                Some(
+                    rows.map(|(own, at)| {
+                        Some(own == Some(wanted.as_str()) && at.is_some_and(|at| range.contains(&at)))
+                    })
+                    .collect(),
+                )
             }
             Self::Days(days) => {
                 let (of_import, of_time) = (positions(&imported(days)), times(&time_of(days)));

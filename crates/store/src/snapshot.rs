@@ -84,5 +84,7 @@ pub(crate) fn committed(transactions: &Transactions, collector: &CollectorId) ->
 }
 
 pub(crate) fn ledger(transactions: &Transactions, collector: &CollectorId) -> BTreeMap<Day, i64> {
-    sub_transactions(transactions, collector.as_str()).filter_map(|(day, version)| Some((day.parse().ok()?, version))).collect()
+    sub_transactions(transactions, collector.as_str())
+        .filter_map(|(day, version)| Some((day.parse().ok()?, version)))
+        .collect()
 }

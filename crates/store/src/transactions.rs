@@ -48,7 +48,8 @@ pub(crate) async fn read(store: &dyn ObjectStore, table: Table, version: u64) ->
     let mut next = 0;
     if let Some((checkpoint, files)) = newest_checkpoint(&names, version) {
         for file in files {
-            let bytes = store.get(&folder.clone().join(file)).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
+            let bytes =
+                store.get(&folder.clone().join(file)).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
             from_checkpoint(bytes, &mut found)
                 .map_err(|source| TableError::Damaged { table, detail: format!("checkpoint '{file}': {source}") })?;
         }
@@ -56,8 +57,13 @@ pub(crate) async fn read(store: &dyn ObjectStore, table: Table, version: u64) ->
     }
     for number in next..=version {
         let file = format!("{number:020}.json");
-        let bytes =
-            store.get(&folder.clone().join(file.as_str())).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
+        let bytes = store
+            .get(&folder.clone().join(file.as_str()))
+            .await
+            .map_err(unreadable)?
+            .bytes()
+            .await
+            .map_err(unreadable)?;
         from_commit(&bytes, &mut found)
             .map_err(|source| TableError::Damaged { table, detail: format!("commit '{file}': {source}") })?;
     }
@@ -95,7 +101,9 @@ fn from_checkpoint(bytes: Bytes, found: &mut Transactions) -> Result<(), parquet
     for batch in builder.with_projection(mask).build()? {
         let batch = batch?;
         let Some(txn) = batch.column_by_name("txn").and_then(|column| column.as_struct_opt()) else { continue };
-        let (Some(ids), Some(versions)) = (txn.column_by_name("appId"), txn.column_by_name("version")) else { continue };
+        let (Some(ids), Some(versions)) = (txn.column_by_name("appId"), txn.column_by_name("version")) else {
+            continue;
+        };
         let (Some(ids), Some(versions)) = (ids.as_string_opt::<i32>(), versions.as_primitive_opt::<Int64Type>()) else {
             return Err(parquet::errors::ParquetError::General("txn.appId or txn.version has another type".into()));
         };

@@ -97,8 +97,9 @@ impl PartWriter {
         let path = format!("part-{:016x}{:016x}.parquet", random(), random());
         let failed = |source: parquet::errors::ParquetError| TableError::write(folder.table, &path, source);
         let chunks = Chunks::new(Arc::clone(&folder.store), Path::from(path.as_str()));
-        let options =
-            ArrowWriterOptions::new().with_properties(properties(schema).map_err(failed)?).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(schema).map_err(failed)?)
+            .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(chunks, Arc::clone(schema), options).map_err(failed)?;
         folder.unborn.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
         Ok(Self { folder: folder.clone(), path, writer, statistics: Statistics::default(), finished: false })

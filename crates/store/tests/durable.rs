@@ -19,7 +19,11 @@ fn assert_ordered(changes: &[Change]) {
             let written = before.iter().rposition(|change| *change == Change::Write(from.clone()));
             let synced = before.iter().rposition(|change| *change == Change::Sync(from.clone()));
             let is_name = |change: &Change| matches!(change, Change::Link(_, to) | Change::Rename(_, to) if to == from);
-            assert!(written < synced || before.iter().any(is_name), "'{}' was named before its bytes were synced", to.display());
+            assert!(
+                written < synced || before.iter().any(is_name),
+                "'{}' was named before its bytes were synced",
+                to.display()
+            );
             let parent = Change::SyncDir(to.parent().unwrap().to_owned());
             assert!(changes[index..].contains(&parent), "the name '{}' was never synced", to.display());
         }
@@ -225,7 +229,10 @@ async fn fail_at(template: &Path, at: usize, done_first: bool) -> Option<Change>
     let told = format!("change {at} ({failed:?}), done {done_first}, outcome {outcome:?}");
     // A reader meanwhile: every acknowledged event once, whatever failed.
     let meanwhile = texts(&store);
-    assert!(meanwhile.len() >= 10 && ["a", "b", "c", "d", "e"].iter().all(|text| meanwhile.contains(&(*text).to_owned())), "{told}: {meanwhile:?}");
+    assert!(
+        meanwhile.len() >= 10 && ["a", "b", "c", "d", "e"].iter().all(|text| meanwhile.contains(&(*text).to_owned())),
+        "{told}: {meanwhile:?}"
+    );
     drop(store);
     let store = open(folder.path()).await;
     replay(&store);

@@ -23,7 +23,8 @@ async fn a_day_is_added_once_and_an_empty_day_is_covered() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     let (first, second) = (day("2021-11-01"), day("2021-11-02"));
-    let units = || vec![unit(first, 1, vec![admitted("a", NOON), quarantined("b"), admitted("c", 1)]), unit(second, 2, vec![])];
+    let units =
+        || vec![unit(first, 1, vec![admitted("a", NOON), quarantined("b"), admitted("c", 1)]), unit(second, 2, vec![])];
     let imported = store.import(&source(), units()).await.unwrap();
     assert_eq!(imported, Imported { added: 2, rows: 2, quarantined: 1, ..Imported::default() });
     let version = store.snapshot().events.version;
@@ -88,10 +89,12 @@ async fn ten_thousand_days_in_one_import_are_one_part_and_one_commit() {
     let rows: usize = store.scan(Table::Events, &snapshot).select(days).read().map(|b| b.unwrap().num_rows()).sum();
     assert_eq!(rows, 3);
     let times = store.scan(Table::Events, &snapshot).columns(&["time"]).read().map(|b| b.unwrap());
-    let times: Vec<i64> = times.flat_map(|b| {
-        use arrow::array::AsArray;
-        b.column(0).as_primitive::<arrow::datatypes::TimestampMicrosecondType>().values().to_vec()
-    }).collect();
+    let times: Vec<i64> = times
+        .flat_map(|b| {
+            use arrow::array::AsArray;
+            b.column(0).as_primitive::<arrow::datatypes::TimestampMicrosecondType>().values().to_vec()
+        })
+        .collect();
     assert!(times.is_sorted());
 }
 

@@ -16,7 +16,10 @@ async fn an_acknowledged_event_shows_at_once_and_moves_into_a_part_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     assert_eq!(store.snapshot().events.rows(), 0);
-    store.acknowledge(Position(0), Rows::build(&batch(vec![admitted("a", NOON), quarantined("b"), admitted("c", NOON)])));
+    store.acknowledge(
+        Position(0),
+        Rows::build(&batch(vec![admitted("a", NOON), quarantined("b"), admitted("c", NOON)])),
+    );
     let before = store.snapshot();
     assert_eq!((before.events.rows(), before.quarantine.rows()), (2, 1));
     assert_eq!(before.position(&journal()), Position(3));
@@ -57,7 +60,10 @@ async fn each_column_says_what_was_decided() {
         }
         let snapshot = store.snapshot();
         let names: Vec<&str> = snapshot.events.schema.fields().iter().map(|field| field.name().as_str()).collect();
-        assert_eq!(names.join(" "), "collector position time received time_suspect hub door schema version revision repairs spec build_token text");
+        assert_eq!(
+            names.join(" "),
+            "collector position time received time_suspect hub door schema version revision repairs spec build_token text"
+        );
         let mut rows = BTreeSet::new();
         for batch in store.scan(Table::Events, &snapshot).read() {
             let batch = batch.unwrap();
@@ -220,7 +226,8 @@ async fn a_selection_gives_exactly_its_rows_from_parts_and_tail() {
     store.flush().await.unwrap();
     store.acknowledge(Position(20), Rows::build(&batch(vec![admitted("tail", NOON + 3 * a_day), quarantined("q")])));
     let imported = event::CollectorId::of_import("x");
-    let wrong_day = unit(day("2023-11-17"), 1, vec![admitted("wrong day", NOON), admitted("right day", NOON + 3 * a_day)]);
+    let wrong_day =
+        unit(day("2023-11-17"), 1, vec![admitted("wrong day", NOON), admitted("right day", NOON + 3 * a_day)]);
     store.import(&imported, vec![wrong_day]).await.unwrap();
     let snapshot = store.snapshot();
     let texts = |selection: Selection| {

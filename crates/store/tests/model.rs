@@ -21,11 +21,19 @@ enum Step {
     Flush,
     Compact,
     /// A day is imported, with so many rows, under a hash.
-    Import { day: i32, hash: u8, rows: u8 },
+    Import {
+        day: i32,
+        hash: u8,
+        rows: u8,
+    },
     /// The process dies and comes back.
     Crash,
     /// A flush or a compaction during which the disk fails once; then the process dies and comes back.
-    FailAndCrash { compacting: bool, after: usize, done_first: bool },
+    FailAndCrash {
+        compacting: bool,
+        after: usize,
+        done_first: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -118,7 +126,8 @@ async fn run(template: &Path, steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Import { day, hash, rows } => {
                 let texts: Vec<String> = (0..rows).map(|line| format!("day {day} hash {hash} line {line}")).collect();
-                let rows = texts.iter().enumerate().map(|(line, text)| model.row(line % 3 != 2, text.clone())).collect();
+                let rows =
+                    texts.iter().enumerate().map(|(line, text)| model.row(line % 3 != 2, text.clone())).collect();
                 // The hash stands for the content, so the number of rows is part of it.
                 let hash = hash * 8 + u8::try_from(texts.len()).unwrap();
                 let unit = unit(event::Day::from_number(day), hash, rows);

@@ -150,11 +150,12 @@ pub(crate) struct TestDisk {
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
+type When = fn(&Change) -> bool;
 
 #[derive(Default)]
 struct State {
     /// Runs once, just before the first change that its predicate names.
-    hook: Option<(fn(&Change) -> bool, Hook)>,
+    hook: Option<(When, Hook)>,
     changes: Vec<Change>,
     fail_at: Option<usize>,
     /// Fail after having done it: the caller cannot know.
@@ -170,7 +171,7 @@ impl std::fmt::Debug for State {
 
 impl TestDisk {
     /// Runs `hook` once, just before the first change for which `when` is true.
-    pub(crate) fn before(&self, when: fn(&Change) -> bool, hook: impl FnOnce() + Send + 'static) {
+    pub(crate) fn before(&self, when: When, hook: impl FnOnce() + Send + 'static) {
         self.state.lock().unwrap().hook = Some((when, Box::new(hook)));
     }
 
