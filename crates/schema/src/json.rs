@@ -36,21 +36,16 @@ impl Hidden {
     }
 }
 
-/// The bit of [`Hidden`] to which `key` belongs, or 0.
+/// The bit of [`Hidden`] to which `key` belongs, or 0. Asked of every field of every event.
 fn class(key: &str) -> u8 {
-    let (name, bit) = match key.len() {
-        6 => ("schema", Hidden::BINDERHUB),
-        7 if key.starts_with('v') => ("version", Hidden::BINDERHUB),
-        7 => ("message", Hidden::MESSAGE),
-        8 => ("taskName", Hidden::TASK_NAME),
-        9 => ("timestamp", Hidden::BINDERHUB),
-        10 => ("__schema__", Hidden::CAPSULE),
-        13 => ("__timestamp__", Hidden::CAPSULE),
-        18 => ("__schema_version__", Hidden::CAPSULE),
-        20 => ("__metadata_version__", Hidden::CAPSULE),
-        _ => return 0,
+    let class = match key {
+        "timestamp" | "schema" | "version" => Hidden::BINDERHUB,
+        "__timestamp__" | "__schema__" | "__schema_version__" | "__metadata_version__" => Hidden::CAPSULE,
+        "taskName" => Hidden::TASK_NAME,
+        "message" => Hidden::MESSAGE,
+        _ => Hidden::NOTHING,
     };
-    if key == name { bit.0 } else { 0 }
+    class.0
 }
 
 /// The representation: `sonic_rs`.
@@ -74,8 +69,11 @@ pub struct Event<'v> {
 impl<'v> Event<'v> {
     /// The event `value`; without fields if it is no object.
     pub fn of(value: &'v Value) -> Self {
-        let fields = value.as_object().map(|object| object.iter().collect());
-        Self { value, fields: fields.unwrap_or_default() }
+        let Some(object) = value.as_object() else { return Self { value, fields: Vec::new() } };
+        // The iterator does not tell its length, so a collected list would grow by and by.
+        let mut fields = Vec::with_capacity(object.len());
+        fields.extend(object.iter());
+        Self { value, fields }
     }
 
     /// The event itself.
