@@ -310,3 +310,66 @@ async fn a_replay_may_begin_before_what_is_committed() {
     store.flush().await.unwrap();
     assert_eq!(seen(&store, &store.snapshot()), seen_texts(&["a", "b", "c", "d"]));
 }
+
+#[tokio::test]
+async fn compaction_cuts_by_month_sorts_and_keeps_rows_without_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let a_day = 86_400_000_000;
+    for flush in 0..4_u32 {
+        let mut rows: Vec<_> = (0..30)
+            .map(|n| admitted(&format!("{flush} {n}"), NOON + ((n * 37 + i64::from(flush)) % 90) * a_day))
+            .collect();
+        rows.extend((0..5).map(|n| quarantined(format!("q {flush} {n}"))));
+        store.acknowledge(Position(u64::from(flush) * 35), Rows::build(&batch(rows)));
+        store.flush().await.unwrap();
+    }
+    let before = seen(&store, &store.snapshot());
+    let compacted = store.compact().await.unwrap();
+    assert_eq!((compacted.parts_taken, compacted.rows), (8, 140));
+    let snapshot = store.snapshot();
+    assert_eq!(seen(&store, &snapshot), before);
+    assert_eq!((snapshot.events.parts.len(), snapshot.quarantine.parts.len()), (4, 1), "2023-11 to 2024-02");
+    let month = |time: EventTime| time.to_string()[..7].to_owned();
+    for part in &*snapshot.events.parts {
+        let (least, greatest) = part.time.unwrap();
+        assert_eq!(month(least), month(greatest), "a part holds one month");
+    }
+    for batch in store.scan(Table::Events, &snapshot).columns(&["time"]).read() {
+        let times = batch.unwrap();
+        assert!(times.column(0).as_primitive::<TimestampMicrosecondType>().values().is_sorted());
+    }
+    assert_eq!(store.compact().await.unwrap().parts_taken, 0, "parts alone in their months are left alone");
+}
+
+#[tokio::test]
+async fn a_part_of_many_megabytes_is_written_in_pieces_and_closed_at_its_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = store::Options { part_bytes_max: 10 << 20, ..small_options() };
+    let store = Store::open(folder.path(), options, &columns()).await.unwrap();
+    store.attach(journal());
+    // Hexadecimal digits that no codec can halve twice: 1.5 KiB a row, about 16 MB compressed.
+    let mut state = 1_u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{:016x}", state ^ state >> 29)
+    };
+    let launch = revision("https://schema.example/launch", columns());
+    let mut row = || {
+        let text: String = (0..96).map(|_| noise()).collect();
+        admitted_under(Arc::clone(&launch), &text, NOON, vec![None, None])
+    };
+    let rows: Vec<_> = (0..20_000).map(|_| row()).collect();
+    let rows = batch(rows);
+    store.acknowledge(Position(0), Rows::build(&rows));
+    assert_eq!(store.flush().await.unwrap().rows, 20_000);
+    let snapshot = store.snapshot();
+    let sizes: Vec<u64> = snapshot.events.parts.iter().map(|part| part.size).collect();
+    assert!(sizes.len() == 2 && sizes.iter().any(|size| *size > 10 << 20), "{sizes:?}");
+    for part in &*snapshot.events.parts {
+        let file = store.table_dir(Table::Events).join(&*part.path);
+        assert_eq!(std::fs::metadata(file).unwrap().len(), part.size);
+    }
+    let texts: BTreeSet<String> = seen(&store, &snapshot).into_values().collect();
+    assert_eq!(texts, rows.rows.iter().map(|row| row.text_utf8().unwrap().to_owned()).collect());
+}

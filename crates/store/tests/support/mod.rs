@@ -77,7 +77,13 @@ pub(crate) fn journal() -> CollectorId {
 }
 
 pub(crate) fn small_options() -> Options {
-    Options { parts_small_max: 3, removed_file_grace: std::time::Duration::ZERO, ..Options::default() }
+    Options {
+        parts_small_max: 3,
+        // Every month is worth a file, so that merges are cut.
+        month_bytes_min: 1,
+        removed_file_grace: std::time::Duration::ZERO,
+        ..Options::default()
+    }
 }
 
 pub(crate) async fn open(root: &Path) -> Store {
