@@ -24,7 +24,8 @@ function arrival(launch) {
   const time = document.createElement("time");
   time.dateTime = launch.time;
   time.textContent = launch.time.slice(11, 19);
-  item.append(time, ` ${launch.provider ?? ""} `, launch.repo ?? "not a repository that could be read");
+  const unread = `${launch.provider ?? "an unknown provider"}, no repository that can be read`;
+  item.append(time, " ", launch.repo?.replace(/^https:\/\//, "") ?? unread);
   return item;
 }
 

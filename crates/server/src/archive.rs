@@ -52,6 +52,7 @@ fn content_type(name: &str) -> Option<&'static str> {
     match name {
         "index.html" => Some("text/html; charset=utf-8"),
         "index.jsonl" => Some("application/x-ndjson"),
+        "archive.css" => Some("text/css; charset=utf-8"),
         _ => {
             let day = name.strip_prefix("events-")?.strip_suffix(".jsonl")?;
             day.parse::<Day>().ok().map(|_| "application/x-ndjson")

@@ -61,8 +61,8 @@ pub(crate) async fn read(
         return Err(Problem::body_too_large(bytes_max));
     }
     let mut reading = Reading { body, pieces: Vec::new(), bytes: 0, room: None };
-    match reading.to_the_end(bytes_max, room, limits).await {
-        Ok(()) => Ok(reading.finish()),
+    match reading.finish_reading(bytes_max, room, limits).await {
+        Ok(()) => Ok(reading.held()),
         Err(problem) => {
             linger(reading.body, limits);
             Err(problem)
@@ -82,7 +82,7 @@ struct Reading {
 }
 
 impl Reading {
-    async fn to_the_end(&mut self, bytes_max: usize, room: &Room, limits: &Limits) -> Result<(), Problem> {
+    async fn finish_reading(&mut self, bytes_max: usize, room: &Room, limits: &Limits) -> Result<(), Problem> {
         let end = Instant::now() + limits.body_time;
         let too_slow = |limit: Duration| Problem::body_too_slow(limit.as_secs());
         loop {
@@ -107,7 +107,7 @@ impl Reading {
         }
     }
 
-    fn finish(mut self) -> Held {
+    fn held(mut self) -> Held {
         let bytes = match self.pieces.len() {
             0 => Bytes::new(),
             1 => self.pieces.swap_remove(0),

@@ -1,6 +1,6 @@
 //! The one mapping from errors to answers: problem documents (RFC 9457).
 //!
-//! A document has `type` (`urn:hubscope:problem:<code>`), `title` (the same for every problem of that code), `status`,
+//! A document has `type` (`urn:hubscope:problem:<code>`), `title` (which kind of problem it is, in words), `status`,
 //! `detail` (what, where, what would be right) and `code`, which is stable. What only the operator should read goes to
 //! the log, with the id that the answer carries in `x-request-id`.
 

@@ -39,7 +39,7 @@ pub(crate) fn text(value: &Value) -> Option<String> {
 /// # Errors
 /// The problem to answer with.
 pub(crate) async fn ask(engine: &Engine, sql: &str, rows_max: usize) -> Result<Vec<Row>, Problem> {
-    let options = SqlOptions { limit: Some(rows_max), ..SqlOptions::default() };
+    let options = SqlOptions { limit: Some(rows_max) };
     Ok(of(&engine.sql(sql, options).await?))
 }
 

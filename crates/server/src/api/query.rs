@@ -39,7 +39,7 @@ pub(crate) async fn answer(
     let statement: Statement = serde_json::from_slice(&held.bytes).map_err(|error| {
         Problem::bad_request("not_json", format!("the body is not {{\"sql\": \"…\", \"limit\": 100}}: {error}"))
     })?;
-    let options = SqlOptions { limit: statement.limit, ..SqlOptions::default() };
+    let options = SqlOptions { limit: statement.limit };
     let answer = state.app.engine.sql(&statement.sql, options).await?;
     formatted(answer, format, "query").await
 }
@@ -54,7 +54,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
     Err(Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "not_json",
+        "content_type",
         "the body is in a form that is not understood",
         "send the statement as JSON, with the header content-type: application/json",
     ))

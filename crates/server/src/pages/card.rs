@@ -132,14 +132,16 @@ impl Drawn {
             (self.figure.markup())
             @if let Some(ask) = ask { (ask.markup()) }
             (self.charts.markup())
-            (self.reading())
-            (self.table.folded())
-            p.links { a href=(self.csv) { "CSV" } }
+            div.beside {
+                (self.reading())
+                div.more {
+                    (self.table.folded())
+                    a href=(self.csv) { "CSV" }
+                }
+            }
         }
     }
-}
 
-impl Drawn {
     /// How to read it, and what else must be known.
     pub(crate) fn reading(&self) -> Markup {
         html! {

@@ -14,6 +14,11 @@ pub(crate) fn connect(headers: &HeaderMap) -> Markup {
                 " (JupyterHub 5 or newer) and restart the hub. It needs nothing installed."
             }
             pre { code { (hub_lines(&place)) } }
+            p.quiet {
+                "On JupyterHub 1.1 to 4 the last line is "
+                code { "c.EventLog.handlers = [hubscope]" } ", with "
+                code { "c.EventLog.allowed_schemas = [\"hub.jupyter.org/server-action\"]" } " below it."
+            }
             p { "In " code { "binderhub_config.py" } " the last line is:" }
             pre { code { "c.EventLog.handlers_maker = lambda log: [hubscope]" } }
             p.quiet { "Or try it from a shell: an event that nobody knows is kept too, in quarantine." }

@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use crate::address;
 use crate::app::App;
 use crate::assets;
+use crate::pages::sentence;
 use crate::range::{Kind, Preset, Range};
 
 /// A page's surroundings.
@@ -73,7 +74,7 @@ impl Frame<'_> {
             @if !self.app.notes.is_empty() {
                 ul.notes aria-label="Notes on the data" {
                     @for note in &self.app.notes {
-                        li { strong { (note.label) ":" } " " (note.text) }
+                        li { strong { (sentence(&note.label)) ":" } " " (note.text) }
                     }
                 }
             }

@@ -32,11 +32,12 @@ async fn shown(
 ) -> Result<Markup, Problem> {
     let asked = Asked::understood(parameters, "", state.app.clock.now())?;
     let now = Now::of(state).await;
-    let ranges = Ranges { chosen: asked.range, others: asked.others.clone() };
-    let frame = Frame { app: &state.app, root: "", title: "What happens on this hub", ranges: Some(ranges) };
+    let frame = Frame { app: &state.app, root: "", title: "What happens on this hub", ranges: None };
     if now.events == 0 && now.quarantined == 0 {
         return Ok(frame.page(html! { h1.unseen { (frame.title) } (connect::connect(headers)) (now::section(&now)) }));
     }
+    let ranges = Ranges { chosen: asked.range, others: asked.others.clone() };
+    let frame = Frame { ranges: Some(ranges), ..frame };
     Ok(frame.page(body(&now, &cards(state, &asked).await)))
 }
 

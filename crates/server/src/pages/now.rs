@@ -32,8 +32,11 @@ fn item(launch: &Launch) -> Markup {
     html! {
         li {
             time datetime=(launch.time) { (launch.time.get(11..19).unwrap_or_default()) }
-            " " (launch.provider.as_deref().unwrap_or_default()) " "
-            (launch.repo.as_deref().unwrap_or("not a repository that could be read"))
+            " "
+            @match &launch.repo {
+                Some(repo) => (repo.strip_prefix("https://").unwrap_or(repo)),
+                None => { (launch.provider.as_deref().unwrap_or("an unknown provider")) ", no repository that can be read" }
+            }
         }
     }
 }

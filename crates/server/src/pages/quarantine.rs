@@ -12,8 +12,8 @@ use crate::rows::Row;
 
 /// Events shown: what a person looks through.
 const ROWS_SHOWN: usize = 50;
-/// Letters of a text shown in a row.
-const TEXT_LETTERS_SHOWN: usize = 160;
+/// Letters of a text shown.
+const TEXT_LETTERS_SHOWN: usize = 400;
 
 /// `GET /quarantine`.
 pub(crate) async fn page(State(state): State<router::State>) -> Response {
@@ -39,28 +39,26 @@ fn shown(state: &router::State, rows: &[Row]) -> Markup {
                 p { "Nothing is in quarantine." }
             } @else {
                 h2 { "The newest" }
-                (table(rows))
+                (list(rows))
                 p.links { a href="api/v1/quarantine?limit=1000" { "The newest 1,000 as JSON" } }
             }
         }
     })
 }
 
-fn table(rows: &[Row]) -> Markup {
-    let cell = |row: &Row, column: &str| row.text(column).unwrap_or_else(|| "–".to_owned());
+fn list(rows: &[Row]) -> Markup {
+    let value = |row: &Row, column: &str| row.text(column).unwrap_or_default();
     html! {
-        div.scroll tabindex="0" role="region" aria-label="The newest events in quarantine" {
-            table {
-                thead { tr { th scope="col" { "Received" } th scope="col" { "Reason" } th scope="col" { "Schema" } th scope="col" { "Text" } } }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            td { (moment(&cell(row, "received"))) }
-                            td { strong { (cell(row, "reason")) } br; (sentence(&cell(row, "detail"))) }
-                            td { (cell(row, "schema")) " " (row.text("version").unwrap_or_default()) }
-                            td { code { (words::cut(&cell(row, "text"), TEXT_LETTERS_SHOWN)) } }
-                        }
+        ol.aside-list {
+            @for row in rows {
+                li.panel {
+                    p {
+                        strong { (value(row, "reason")) }
+                        " " (value(row, "schema")) " " (value(row, "version"))
+                        " " span.quiet { "received " (moment(&value(row, "received"))) }
                     }
+                    p { (sentence(&value(row, "detail"))) }
+                    pre tabindex="0" { code { (words::cut(&value(row, "text"), TEXT_LETTERS_SHOWN)) } }
                 }
             }
         }

@@ -5,7 +5,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::http::{self, Answer};
-use crate::sandbox::{COLLECTOR, Sandbox, launch};
+use crate::sandbox::{COLLECTOR, Failure, Sandbox, launch};
 
 #[tokio::test]
 async fn every_event_gets_its_id_and_its_verdict_in_order() {
@@ -59,7 +59,7 @@ async fn a_request_of_which_nothing_can_be_kept_is_refused_with_a_problem_docume
 #[tokio::test]
 async fn what_the_journal_cannot_take_is_told_so_that_the_sender_knows_what_to_do() {
     let sandbox = Sandbox::new().await;
-    let cases: [(fn() -> CollectError, u16, Option<&str>); 4] = [
+    let cases: [(Failure, u16, Option<&str>); 4] = [
         (|| CollectError::Overloaded, 503, Some("1")),
         (|| CollectError::DiskFull, 507, None),
         (|| CollectError::Poisoned, 503, None),

@@ -5,4 +5,5 @@ mod connections;
 mod door;
 mod http;
 mod pages;
+mod problems;
 mod sandbox;

@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::{self, Answer};
 
+/// Makes the error with which the journal fails.
+pub(crate) type Failure = fn() -> CollectError;
+
 pub(crate) const COLLECTOR: &str = "00000000000000000000000000000001";
 
 /// The server, and what stands behind it.
@@ -118,7 +121,7 @@ pub(crate) fn launch(spec: &str, hours_ago: i64) -> String {
 pub(crate) struct Journal {
     store: Arc<Store>,
     next: Mutex<u64>,
-    failure: Mutex<Option<fn() -> CollectError>>,
+    failure: Mutex<Option<Failure>>,
     /// While there is one, batches wait for it.
     gate: Mutex<Option<Arc<Gate>>>,
 }
@@ -135,7 +138,7 @@ impl Journal {
         Self { store, next: Mutex::new(0), failure: Mutex::default(), gate: Mutex::default() }
     }
 
-    pub(crate) fn fail(&self, with: fn() -> CollectError) {
+    pub(crate) fn fail(&self, with: Failure) {
         *self.failure.lock().unwrap() = Some(with);
     }
 
