@@ -1,9 +1,8 @@
-//! `/kpi/{id}`: one question in full: number, chart, how to read it, table, how it is counted, exports.
+//! `/kpi/{id}`: one question in full: number, chart, how to read it, table and CSV, how it is counted.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, PreEscaped, html};
-use query::Kpi;
 
 use crate::error::Problem;
 use crate::pages::ask::{Asked, card};
@@ -38,7 +37,11 @@ async fn shown(state: &router::State, id: &str, parameters: Vec<(String, String)
         article.question {
             h1 { (kpi.question) }
             (answer(&card))
-            (definition(kpi))
+            h2 { "How to read it" }
+            div.prose { (PreEscaped(kpi.help_html())) }
+            @if let Content::Drawn(drawn) = &card.content { (figures(drawn)) }
+            h2 { "How it is counted" }
+            pre tabindex="0" { code { (kpi.sql) } }
         }
     }))
 }
@@ -47,7 +50,11 @@ fn answer(card: &Card) -> Markup {
     html! {
         @if let Some(ask) = &card.ask { (ask.markup()) }
         @match &card.content {
-            Content::Drawn(drawn) => (drawn_in_full(drawn)),
+            Content::Drawn(drawn) => {
+                (drawn.figure.markup())
+                div.panel { (drawn.charts.markup()) }
+                (drawn.reading())
+            }
             Content::Empty { text, address } => {
                 p { (text) }
                 @if let Some(address) = address { p { a href=(address) { "Show all time" } } }
@@ -62,22 +69,10 @@ fn answer(card: &Card) -> Markup {
     }
 }
 
-fn drawn_in_full(drawn: &Drawn) -> Markup {
+fn figures(drawn: &Drawn) -> Markup {
     html! {
-        (drawn.figure.markup())
-        div.panel { (drawn.charts.markup()) }
-        (drawn.reading())
         h2 { "The figures" }
         (drawn.table.markup())
         p.links { a href=(drawn.csv) { "CSV" } }
-    }
-}
-
-fn definition(kpi: &Kpi) -> Markup {
-    html! {
-        h2 { "How to read it" }
-        div.prose { (PreEscaped(kpi.help_html())) }
-        h2 { "How it is counted" }
-        pre tabindex="0" { code { (kpi.sql) } }
     }
 }
