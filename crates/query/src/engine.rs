@@ -31,8 +31,9 @@ use crate::limits::Limits;
 use crate::session::{Base, budget};
 use crate::views::{self, TableInfo};
 
-/// Stack of a thread: deep statements are planned recursively (64 kB of `1+1+…` need about 8 MiB).
-const STACK_BYTES: usize = 16 << 20;
+/// Stack of a thread: deep statements are walked and dropped recursively (see `guard::TOKENS_MAX`). Only what is used
+/// takes memory.
+const STACK_BYTES: usize = 64 << 20;
 
 /// Threads for reading files, beside those that compute.
 const READING_THREADS: usize = 8;
@@ -246,9 +247,13 @@ impl Shared {
     }
 }
 
+/// The session with its final shares, ready to run: functions see the configuration of the moment when it is marked as
+/// started, and no later one.
 fn with_budget(state: SessionState, budget: Budget) -> SessionState {
     let config = state.config().clone().with_option_extension(budget);
-    SessionStateBuilder::new_from_existing(state).with_config(config).build()
+    let mut state = SessionStateBuilder::new_from_existing(state).with_config(config).build();
+    state.mark_start_execution();
+    state
 }
 
 /// One row more than wanted, to know whether there are more. An explanation stays whole.

@@ -144,8 +144,9 @@ fn translate(error: DataFusionError, memory_bytes_max: usize, other: fn(String) 
         DataFusionError::Plan(detail) | DataFusionError::NotImplemented(detail) => {
             QueryError::Invalid(first_line(detail))
         }
-        DataFusionError::Execution(detail) => other(first_line(detail)),
-        DataFusionError::ArrowError(problem, _) => other(first_line(&problem.to_string())),
+        // A constant is worked out while planning; its error is still one of values.
+        DataFusionError::Execution(detail) => QueryError::Failed(first_line(detail)),
+        DataFusionError::ArrowError(problem, _) => QueryError::Failed(first_line(&problem.to_string())),
         found => other(first_line(&found.strip_backtrace())),
     }
 }

@@ -13,7 +13,11 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::{Query, SetExpr, Statement as Sql, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Query, SetExpr, Statement as Sql, Visit, Visitor};
+
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::QueryError;
 use crate::limits::Limits;
@@ -22,6 +26,17 @@ use crate::views;
 
 /// Nesting of a statement. Generated SQL stays under 20; the parser uses stack for each level.
 const DEPTH_MAX: usize = 50;
+
+/// Words and signs of a statement. `1+1+1…` nests as deeply as it has signs, wherever it is walked or dropped; half of
+/// this fits the stack of the engine's threads several times. A list of 9,000 values is still possible.
+const TOKENS_MAX: usize = 20_000;
+
+/// Operators (`+`, `AND`, …) of a statement. Planning takes time in the square of a chain of them and cannot be
+/// interrupted: 1,000 are planned in well under a second.
+const OPERATORS_MAX: usize = 1_000;
+
+/// SELECTs of a statement, however they are joined, for the same reason.
+const SELECTS_MAX: usize = 200;
 
 /// Length of a LIKE pattern: it is compiled like a regular expression.
 const LIKE_BYTES_MAX: usize = 1_000;
@@ -38,10 +53,24 @@ pub(crate) fn parse(sql: &str, limits: &Limits) -> Result<Statement, QueryError>
             limits.statement_bytes_max
         )));
     }
+    check_tokens(sql, limits)?;
     let statements = read(sql).map_err(|error| QueryError::planning(error, limits.memory_bytes_max))?;
     let statement = only(statements)?;
     check_kind(&statement)?;
     Ok(statement)
+}
+
+fn check_tokens(sql: &str, limits: &Limits) -> Result<(), QueryError> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql)
+        .tokenize()
+        .map_err(|error| QueryError::planning(ParserError::from(error).into(), limits.memory_bytes_max))?;
+    let count = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).count();
+    if count > TOKENS_MAX {
+        return Err(QueryError::Refused(format!(
+            "the statement has {count} words and signs; at most {TOKENS_MAX} are allowed"
+        )));
+    }
+    Ok(())
 }
 
 fn read(sql: &str) -> datafusion::error::Result<VecDeque<Statement>> {
@@ -67,47 +96,75 @@ fn check_kind(statement: &Statement) -> Result<(), QueryError> {
 }
 
 fn check_sql(statement: &Sql) -> Result<(), QueryError> {
-    match statement.visit(&mut Reads) {
+    match statement.visit(&mut Look::default()) {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(found) => Err(refused(&found)),
+        ControlFlow::Break(problem) => Err(QueryError::Refused(problem)),
     }
 }
 
 fn refused(found: &str) -> QueryError {
-    QueryError::Refused(format!("{found} is not allowed; {ONLY_READS}"))
+    QueryError::Refused(not_allowed(found))
 }
 
-/// Looks at every statement and query inside a statement.
-struct Reads;
+fn not_allowed(found: &str) -> String {
+    format!("{found} is not allowed; {ONLY_READS}")
+}
 
-impl Visitor for Reads {
+/// Looks at every statement, query and expression inside a statement, and counts what planning takes long for.
+#[derive(Default)]
+struct Look {
+    operators: usize,
+    selects: usize,
+}
+
+impl Visitor for Look {
     type Break = String;
 
     fn pre_visit_statement(&mut self, statement: &Sql) -> ControlFlow<String> {
         match statement {
             Sql::Query(_) | Sql::Explain { .. } => ControlFlow::Continue(()),
-            other => ControlFlow::Break(first_word(&other.to_string())),
+            other => ControlFlow::Break(not_allowed(&first_word(&other.to_string()))),
         }
     }
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
         if !query.locks.is_empty() {
-            return ControlFlow::Break("FOR UPDATE or FOR SHARE".to_owned());
+            return ControlFlow::Break(not_allowed("FOR UPDATE or FOR SHARE"));
         }
-        check_body(&query.body)
+        self.body(&query.body)?;
+        at_most(self.selects, SELECTS_MAX, "SELECTs")
+    }
+
+    fn pre_visit_expr(&mut self, expression: &SqlExpr) -> ControlFlow<String> {
+        self.operators += usize::from(matches!(expression, SqlExpr::BinaryOp { .. } | SqlExpr::UnaryOp { .. }));
+        at_most(self.operators, OPERATORS_MAX, "operators")
     }
 }
 
-fn check_body(body: &SetExpr) -> ControlFlow<String> {
-    match body {
-        SetExpr::Select(select) if select.into.is_some() => ControlFlow::Break("SELECT INTO".to_owned()),
-        SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => ControlFlow::Continue(()),
-        SetExpr::SetOperation { left, right, .. } => {
-            check_body(left)?;
-            check_body(right)
+impl Look {
+    /// Set operations nest to the left as deeply as they are many, so this walks them in a loop.
+    fn body(&mut self, body: &SetExpr) -> ControlFlow<String> {
+        let mut left_to_see = vec![body];
+        while let Some(body) = left_to_see.pop() {
+            match body {
+                SetExpr::Select(select) if select.into.is_some() => {
+                    return ControlFlow::Break(not_allowed("SELECT INTO"));
+                }
+                SetExpr::Select(_) => self.selects += 1,
+                SetExpr::Query(_) | SetExpr::Values(_) => {}
+                SetExpr::SetOperation { left, right, .. } => left_to_see.extend([left.as_ref(), right.as_ref()]),
+                other => return ControlFlow::Break(not_allowed(&first_word(&other.to_string()))),
+            }
         }
-        other => ControlFlow::Break(first_word(&other.to_string())),
+        ControlFlow::Continue(())
     }
+}
+
+fn at_most(count: usize, max: usize, what: &str) -> ControlFlow<String> {
+    if count > max {
+        return ControlFlow::Break(format!("the statement has more than {max} {what}; ask in several steps"));
+    }
+    ControlFlow::Continue(())
 }
 
 /// `INSERT INTO …` → `INSERT`.
@@ -115,10 +172,15 @@ fn first_word(text: &str) -> String {
     text.split_whitespace().next().unwrap_or("this").to_uppercase()
 }
 
-/// The relations that `statement` names, each known.
+/// The relations that `statement` names, each known. Functions in the place of a table name none; those there are
+/// (`generate_series`) make rows and read nothing.
 pub(crate) fn relations(state: &SessionState, statement: &Statement) -> Result<Vec<views::Relation>, QueryError> {
     let named = state.resolve_table_references(statement).map_err(|error| QueryError::planning(error, 0))?;
-    named.iter().map(relation).collect()
+    named.iter().filter(|reference| !is_function(state, reference)).map(relation).collect()
+}
+
+fn is_function(state: &SessionState, reference: &TableReference) -> bool {
+    matches!(reference, TableReference::Bare { table } if state.table_functions().contains_key(table.as_ref()))
 }
 
 fn relation(reference: &TableReference) -> Result<views::Relation, QueryError> {

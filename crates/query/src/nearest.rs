@@ -29,9 +29,9 @@ pub(crate) fn hint(names: &[String]) -> String {
     }
 }
 
-/// A third of the letters may be wrong, and at least one.
+/// Half of the letters may be wrong, and at least one: a swap of two counts as two.
 fn distance_max(name: &str) -> usize {
-    (name.chars().count() / 3).max(1)
+    (name.chars().count() / 2).max(1)
 }
 
 /// Number of letters to insert, delete or replace (Levenshtein); a name inside the other counts as one step.

@@ -56,28 +56,12 @@ pub(crate) struct SnapshotTable {
     schema: SchemaRef,
     snapshot: TableSnapshot,
     place: Place,
-    prunes: bool,
 }
 
 impl SnapshotTable {
     /// The table as `snapshot` shows it.
     pub(crate) fn new(snapshot: TableSnapshot, place: Place) -> Self {
-        Self { schema: with_views(&snapshot.schema), snapshot, place, prunes: true }
-    }
-
-    /// The same without leaving parts out, to test against.
-    #[cfg(test)]
-    pub(crate) fn unpruned(mut self) -> Self {
-        self.prunes = false;
-        self
-    }
-
-    fn kept(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&Part>> {
-        if self.prunes {
-            prune::kept(state, &self.schema, &self.snapshot.parts, filters)
-        } else {
-            Ok(self.snapshot.parts.iter().collect())
-        }
+        Self { schema: with_views(&snapshot.schema), snapshot, place }
     }
 
     fn scan_parts(
@@ -144,7 +128,7 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let parts = self.kept(state, filters)?;
+        let parts = prune::kept(state, &self.schema, &self.snapshot.parts, filters)?;
         // A limit may only count rows that no filter takes away afterwards.
         let limit = limit.filter(|_| filters.is_empty());
         let mut plans = Vec::with_capacity(2);

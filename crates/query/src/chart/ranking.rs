@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{escaped, name, width};
 use super::{LINE, Size, empty, number};
-use crate::kpi::{Kpi, KpiAnswer, grouped};
+use crate::kpi::{Kpi, KpiAnswer, counted, grouped};
 
 /// From one bar to the next.
 const ROW: f64 = 2.1 * LINE;
@@ -63,12 +63,12 @@ fn row(out: &mut String, kpi: &Kpi, rank: &Rank, largest: f64, top: f64, size: S
     let shown = rank.name.strip_prefix("https://").unwrap_or(&rank.name);
     let _ = write!(
         out,
-        "<g><title>{full}: {value} {unit}</title>\
+        "<g><title>{full}: {words}</title>\
          <text class=\"label\" x=\"0\" y=\"{text_y}\" unicode-bidi=\"isolate\">{label}</text>\
          <text class=\"value\" x=\"{right}\" y=\"{text_y}\" text-anchor=\"end\">{value}</text>\
          <rect class=\"mark\" x=\"0\" y=\"{bar_y}\" width=\"{bar_width}\" height=\"{BAR}\"/></g>",
         full = name(&rank.name, f64::INFINITY),
-        unit = escaped(&kpi.unit),
+        words = escaped(&counted(rank.value, &kpi.unit, &kpi.unit_one)),
         text_y = number(top + 0.8 * LINE),
         label = name(shown, size.width() - value_width),
         right = number(size.width()),

@@ -8,7 +8,7 @@ use event::Day;
 use super::scale::Scale;
 use super::text::{escaped, width};
 use super::{LINE, Size, dates, empty, number};
-use crate::kpi::{Grain, Kpi, KpiAnswer, grouped, period_end, periods, series_values};
+use crate::kpi::{Grain, Kpi, KpiAnswer, counted, grouped, period_end, periods, series_values};
 
 /// How values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,11 +198,11 @@ impl Plot<'_> {
 
     fn read_out(&self, period: Day, value: i64) -> String {
         #[expect(clippy::cast_precision_loss, reason = "a figure on a chart")]
-        let value = grouped(value as f64);
+        let value = counted(value as f64, &self.kpi.unit, &self.kpi.unit_one);
         let text = period.to_string();
         let when = if self.kpi.grain == Grain::Month { text.get(..7).unwrap_or(&text).to_owned() } else { text };
         let more = if self.answer.unfinished == Some(period) { " (not finished)" } else { "" };
-        format!("{when}: {value} {}{more}", self.kpi.unit)
+        format!("{when}: {value}{more}")
     }
 
     /// A line broken at gaps; the way to an unfinished period is dashed.

@@ -1,6 +1,7 @@
 //! DataFusion's functions that return more than they are given, or take longer than their input is long, with bounds.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::arrow::compute::concat;
@@ -19,8 +20,12 @@ use crate::error::Stopped;
 /// Length of a regular expression. Its compiled size, and so the time for a byte of text, grows with it.
 pub(crate) const PATTERN_BYTES_MAX: usize = 1_000;
 
-/// Text that one step of a slow function works on before it looks at the clock.
-const STEP_BYTES: usize = 64 << 10;
+/// Rows of the first step of a slow function; then as many as fill [`STEP_TIME`], so that the clock is looked at often
+/// whatever a row costs (a pattern is compiled anew for each step, which a longer step makes up for).
+const STEP_ROWS: usize = 16;
+
+/// How long a step should take.
+const STEP_TIME: Duration = Duration::from_millis(20);
 
 /// Cells of a table of edit distances that one pair of texts may need: about 10 ms.
 const PAIR_CELLS_MAX: u128 = 4_000_000;
@@ -137,20 +142,18 @@ impl ScalarUDFImpl for Bounded {
 impl Bounded {
     /// Calls the function on a few rows at a time, with a look at the clock between.
     fn in_steps(&self, args: ScalarFunctionArgs, budget: &Budget) -> Result<ColumnarValue> {
-        let text_bytes = args.args.iter().map(|arg| lengths(arg, args.number_rows).total).sum::<u128>();
-        let steps = usize::try_from(text_bytes / STEP_BYTES as u128).unwrap_or(usize::MAX) + 1;
-        let step_rows = (args.number_rows / steps).max(1);
-        if step_rows >= args.number_rows || all_constant(&args.args) {
+        if args.number_rows <= STEP_ROWS || all_constant(&args.args) {
             return self.inner.invoke_with_args(args);
         }
-        let mut done: Vec<ArrayRef> = Vec::with_capacity(steps);
-        let mut from = 0;
+        let mut done: Vec<ArrayRef> = Vec::new();
+        let (mut from, mut step_rows) = (0, STEP_ROWS);
         while from < args.number_rows {
             budget.check_time()?;
+            let began = Instant::now();
             let rows = step_rows.min(args.number_rows - from);
-            let step = slice(&args, from, rows);
-            done.push(self.inner.invoke_with_args(step)?.into_array(rows)?);
+            done.push(self.inner.invoke_with_args(slice(&args, from, rows))?.into_array(rows)?);
             from += rows;
+            step_rows = if began.elapsed() < STEP_TIME { step_rows * 4 } else { (step_rows / 2).max(1) };
         }
         let parts: Vec<&dyn Array> = done.iter().map(AsRef::as_ref).collect();
         Ok(ColumnarValue::Array(concat(&parts)?))

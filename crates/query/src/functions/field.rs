@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, StringBuilder};
 use datafusion::arrow::datatypes::DataType;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use super::budget::Budget;
@@ -53,8 +53,7 @@ impl ScalarUDFImpl for Field {
                 continue;
             };
             if last.as_ref().is_none_or(|(known, _)| *known != pointer) {
-                let read = Pointer::parse(pointer)
-                    .map_err(|problem| datafusion::error::DataFusionError::Execution(problem))?;
+                let read = Pointer::parse(pointer).map_err(DataFusionError::Execution)?;
                 last = Some((pointer, read));
             }
             found.append_option(last.as_ref().and_then(|(_, pointer)| pointer.find(text)));

@@ -43,8 +43,17 @@ pub struct KpiAnswer {
 pub struct Headline {
     /// The number.
     pub value: f64,
-    /// What it counts.
+    /// What it counts, as a word for several.
     pub unit: String,
+    /// The same for one.
+    pub unit_one: String,
+}
+
+impl Headline {
+    /// `1 launch`, `1,204 launches`.
+    pub fn words(&self) -> String {
+        counted(self.value, &self.unit, &self.unit_one)
+    }
 }
 
 /// The headline of a range against that of the range before it.
@@ -147,7 +156,7 @@ pub(crate) fn message(kpi: &Kpi, answer: &Answer, headline: Option<&Headline>, r
     let Some(headline) = headline else {
         return format!("There are no data {span}.");
     };
-    let total = format!("{} {} {span}", grouped(headline.value), headline.unit);
+    let total = format!("{} {span}", headline.words());
     let top = answer
         .cells()
         .filter_map(|cells| {
@@ -165,6 +174,11 @@ pub(crate) fn message(kpi: &Kpi, answer: &Answer, headline: Option<&Headline>, r
         }
         (Grain::None, Some((value, name))) => format!("{total}; most {}: {name} ({}).", kpi.unit, grouped(value)),
     }
+}
+
+/// A number with its unit.
+pub(crate) fn counted(value: f64, unit: &str, unit_one: &str) -> String {
+    format!("{} {}", grouped(value), if value == 1.0 { unit_one } else { unit })
 }
 
 /// A number with a comma before every three digits; at most two after the point.

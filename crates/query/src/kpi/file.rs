@@ -35,6 +35,7 @@ struct FrontMatter {
     audience: Vec<Audience>,
     group: String,
     unit: String,
+    unit_one: String,
     grain: Grain,
     chart: ChartKind,
     needs: Vec<String>,
@@ -60,6 +61,7 @@ struct RangeTable {
 #[serde(deny_unknown_fields)]
 struct HeadlineTable {
     unit: String,
+    unit_one: String,
     sql: String,
 }
 
@@ -116,6 +118,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         audience: matter.audience,
         group: matter.group,
         unit: matter.unit,
+        unit_one: matter.unit_one,
         grain: matter.grain,
         chart: matter.chart,
         needs: matter.needs,
@@ -127,7 +130,11 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         sql,
         file: file.to_owned(),
         range,
-        headline: matter.headline.map(|table| HeadlineSql { unit: table.unit, sql: table.sql }),
+        headline: matter.headline.map(|table| HeadlineSql {
+            unit: table.unit,
+            unit_one: table.unit_one,
+            sql: table.sql,
+        }),
         exclusions: matter.exclusion.into_iter().map(exclusion).collect(),
     })
 }
@@ -278,7 +285,7 @@ mod tests {
             ("+++\nid = 1\n".to_owned(), "launches.md:2: the front matter ends with a line +++, which is missing"),
             (
                 change("grain = \"day\"", "grain = \"hour\""),
-                "launches.md:7: unknown variant `hour`, expected one of `day`, `month`, `none`",
+                "launches.md:8: unknown variant `hour`, expected one of `day`, `month`, `none`",
             ),
             (change("unit = ", "units = "), "launches.md:6: unknown field `units`"),
             (
@@ -287,11 +294,11 @@ mod tests {
             ),
             (
                 change("needs = [\"launches\"]", "needs = [\"lunches\"]"),
-                "launches.md:9: there is no table 'lunches'; there are events, launches, server_actions, quarantine",
+                "launches.md:10: there is no table 'lunches'; there are events, launches, server_actions, quarantine",
             ),
             (
                 change("days = 28", "days = 28\nmonths = 1"),
-                "launches.md:14: a range has either days or months, and at least one",
+                "launches.md:15: a range has either days or months, and at least one",
             ),
             (change("```sql", "```"), "there is no block ```sql"),
             (format!("{GOOD}\n```sql\nSELECT 1\n```\n"), "there is a second sql block; one is enough"),

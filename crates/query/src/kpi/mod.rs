@@ -15,8 +15,8 @@ mod run;
 
 use std::fmt;
 
-pub(crate) use answer::grouped;
 pub use answer::{Change, Excluded, Headline, KpiAnswer};
+pub(crate) use answer::{counted, grouped};
 pub(crate) use coverage::CoverageCache;
 pub use file::CatalogueError;
 pub(crate) use fill::series_values;
@@ -38,8 +38,10 @@ pub struct Kpi {
     pub audience: Vec<Audience>,
     /// Which questions stand beside it.
     pub group: String,
-    /// What its measure counts.
+    /// What its measure counts, as a word for several.
     pub unit: String,
+    /// The same for one.
+    pub unit_one: String,
     /// Time step of its rows.
     pub grain: Grain,
     /// How it is drawn.
@@ -126,6 +128,7 @@ pub(crate) enum DefaultRange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeadlineSql {
     pub(crate) unit: String,
+    pub(crate) unit_one: String,
     pub(crate) sql: String,
 }
 

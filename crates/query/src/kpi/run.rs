@@ -46,7 +46,7 @@ impl Asking<'_> {
         // Nothing is expected of tomorrow, also when an emitter's clock is ahead.
         let end = covered.map_or(today.next(), |covered| covered.to.min(today.next()));
         let range = resolve(self.kpi.range, self.kpi.grain, &self.checked, end)?;
-        let unfinished = self.unfinished(range, end);
+        let unfinished = covered.and_then(|covered| self.unfinished(range, covered));
         let rows = self.ask(&self.kpi.sql, range).await?;
         let rows = match self.kpi.grain {
             Grain::None => rows,
@@ -57,14 +57,17 @@ impl Asking<'_> {
             Some(_) => Some(self.headline(&rows, range).await?),
             None => None,
         };
-        let mut notes = Vec::new();
-        let change = self.change(&rows, range, covered, unfinished, &mut notes).await?;
         let mut excluded = Vec::with_capacity(self.kpi.exclusions.len());
         for exclusion in &self.kpi.exclusions {
             excluded.push(self.excluded(exclusion, range).await?);
         }
-        notes.extend(excluded.iter().map(|left_out| left_out.sentence.clone()).filter(|sentence| !sentence.is_empty()));
+        let mut notes: Vec<String> = excluded
+            .iter()
+            .map(|left_out: &Excluded| left_out.sentence.clone())
+            .filter(|sentence| !sentence.is_empty())
+            .collect();
         notes.extend(unfinished.map(|period| unfinished_note(self.kpi.grain, period)));
+        let change = self.change(&rows, range, covered, unfinished, &mut notes).await?;
         Ok(KpiAnswer {
             id: self.kpi.id.clone(),
             message: message(self.kpi, &rows, headline.as_ref(), range),
@@ -81,30 +84,27 @@ impl Asking<'_> {
         })
     }
 
-    /// The last period, if it goes on beyond what is known.
-    fn unfinished(&self, range: TimeRange, known: Day) -> Option<Day> {
+    /// The last period of the data, if it goes on beyond what is known: the present one, or one that the data do not cover
+    /// to its end.
+    fn unfinished(&self, range: TimeRange, covered: TimeRange) -> Option<Day> {
         let today = self.engine.clock().now().day();
-        let known = known.min(today);
+        let begun = |period: &Day| *period < covered.to.min(today.next());
         match self.kpi.grain {
-            Grain::None => (range.from <= today && today < range.to).then_some(today),
+            Grain::None => Some(today).filter(|today| range.from <= *today && *today < range.to && begun(today)),
             grain => periods(grain, range)
                 .into_iter()
-                .rfind(|period| *period <= known)
-                .filter(|period| period_end(grain, *period) > known && self.has_begun(*period)),
+                .rfind(begun)
+                .filter(|period| period_end(grain, *period) > covered.to.min(today)),
         }
-    }
-
-    /// Whether the period has at least one day that is over or under way.
-    fn has_begun(&self, period: Day) -> bool {
-        period <= self.engine.clock().now().day()
     }
 
     async fn headline(&self, rows: &Answer, range: TimeRange) -> Result<Headline, QueryError> {
         let Some(headline) = &self.kpi.headline else {
             let value = rows.cells().filter_map(|cells| cells.last()?.number()).sum();
-            return Ok(Headline { value, unit: self.kpi.unit.clone() });
+            return Ok(Headline { value, unit: self.kpi.unit.clone(), unit_one: self.kpi.unit_one.clone() });
         };
-        Ok(Headline { value: self.number(&headline.sql, range).await?, unit: headline.unit.clone() })
+        let value = self.number(&headline.sql, range).await?;
+        Ok(Headline { value, unit: headline.unit.clone(), unit_one: headline.unit_one.clone() })
     }
 
     /// The headline of `range`, asked anew.

@@ -1,0 +1,93 @@
+//! Charts: small ones pinned whole, hostile names harmless, every size readable.
+
+use query::chart::{Size, svg, svg_document};
+use query::{Catalogue, Params};
+
+use crate::sandbox::{Sandbox, at, launch, launch_of, on};
+
+async fn drawn(sandbox: &Sandbox, id: &str, params: &[(&str, &str)], size: Size) -> String {
+    let catalogue = Catalogue::builtin();
+    let kpi = catalogue.get(id).unwrap();
+    let answer = sandbox.engine.kpi(kpi, &params.iter().copied().collect::<Params>()).await.unwrap();
+    svg(kpi, &answer, size)
+}
+
+/// One element a line.
+fn pretty(svg: &str) -> String {
+    svg.replace("><", ">\n<")
+}
+
+#[tokio::test]
+async fn bars_gaps_and_the_unfinished_period_are_drawn() {
+    let mut sandbox = Sandbox::new().await;
+    sandbox.acknowledge((0..7).map(|n| launch(on("2024-02-28", (n % 3) * 86_400_000_000 + n), "a/b/c")).collect());
+    sandbox.clock.set(at("2024-03-01T06:00:00Z"));
+    let params = [("from", "2024-02-26"), ("to", "2024-03-02")];
+    insta::assert_snapshot!("bars", pretty(&drawn(&sandbox, "launches", &params, Size::Narrow).await));
+}
+
+#[tokio::test]
+async fn a_ranking_shows_hostile_names_as_text() {
+    let mut sandbox = Sandbox::new().await;
+    let minute = at("2021-11-01T10:00:00Z");
+    let long = format!("long/{}/HEAD", "x".repeat(200));
+    let names =
+        ["<b>bold</b>/x/HEAD", "a/\"quoted\"&'/HEAD", "emoji/🎉🎉/HEAD", "rtl/\u{202E}שלום/HEAD", long.as_str()];
+    let rows = names.iter().zip(1..).flat_map(|(spec, n)| (0..6 - n).map(|_| launch_of(minute, "GitHub", spec)));
+    sandbox.acknowledge(rows.collect());
+    let svg = drawn(&sandbox, "top-repos", &[], Size::Narrow).await;
+    for forbidden in ["<b>", "\u{202E}", "style=", "<style", "<script", "\"quoted\""] {
+        assert!(!svg.contains(forbidden), "{forbidden}");
+    }
+    insta::assert_snapshot!("ranking", pretty(&svg));
+}
+
+#[tokio::test]
+async fn every_chart_of_every_size_is_well_formed_and_named() {
+    let mut sandbox = Sandbox::new().await;
+    let empty = drawn(&sandbox, "launches", &[], Size::Card).await;
+    assert!(empty.contains("No data from 2029-12-05 to 2030-01-01 (UTC)"), "{empty}");
+    let rows = (0..900).map(|n| launch(on("2021-01-01", n * 86_400_000_000), &format!("o{}/n/HEAD", n % 40)));
+    sandbox.acknowledge(rows.collect());
+    for size in Size::ALL {
+        for (id, params) in [
+            ("launches", vec![]),
+            ("launches", vec![("from", "2021-01-01"), ("to", "2023-06-01")]),
+            ("top-repos", vec![("from", "2021-01-01")]),
+            ("repo-history", vec![("repo", "o1/n"), ("months", "24")]),
+        ] {
+            let svg = drawn(&sandbox, id, &params, size).await;
+            well_formed(&svg);
+            assert!(svg.contains("UTC") && svg.contains("launches") && svg.contains("role=\"img\""), "{id} {size:?}");
+            assert!(svg.len() < 60_000, "{id} {size:?}: {} bytes", svg.len());
+            assert_eq!(svg.matches("<desc").count(), 1);
+        }
+    }
+    let wide = drawn(&sandbox, "launches", &[("from", "2021-01-01"), ("to", "2023-06-01")], Size::Narrow).await;
+    assert!(wide.contains("<path class=\"mark\""), "too many bars become a line");
+}
+
+#[tokio::test]
+async fn a_document_brings_its_colours() {
+    let sandbox = Sandbox::new().await;
+    let catalogue = Catalogue::builtin();
+    let kpi = catalogue.get("launches").unwrap();
+    let answer = sandbox.engine.kpi(kpi, &Params::new()).await.unwrap();
+    assert_eq!(svg_document(kpi, &answer, Size::Page).matches("<style>").count(), 1);
+    assert!(!svg(kpi, &answer, Size::Page).contains("<style>"));
+}
+
+/// Every element is closed in order, and no attribute or text holds a bare sign.
+fn well_formed(svg: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    for piece in svg.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').expect(piece);
+        assert!(!text.contains('>') && tag.matches('"').count() % 2 == 0, "{piece}");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "{piece}");
+        } else if !tag.ends_with('/') {
+            open.push(tag.split(' ').next().unwrap());
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}

@@ -1,0 +1,177 @@
+//! A store in a folder of its own, filled through its real door, and an engine over it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use event::{
+    Admitted, Batch, CollectorId, Column, ColumnKind, Day, Door, EventTime, ManualClock, Position, Quarantined, Reason,
+    Repair, Repairs, Revision, Row, Value, Verdict,
+};
+use query::{Answer, Catalogue, Engine, KpiAnswer, Limits, Params, QueryError, SqlOptions};
+use serde_json::json;
+use store::{Rows, Store};
+
+const LAUNCH: [(&str, ColumnKind); 7] = [
+    ("provider", ColumnKind::Text),
+    ("spec", ColumnKind::Text),
+    ("ref", ColumnKind::Text),
+    ("status", ColumnKind::Text),
+    ("build_token", ColumnKind::Boolean),
+    ("origin", ColumnKind::Text),
+    ("request_origin", ColumnKind::Text),
+];
+
+const SERVER_ACTION: [(&str, ColumnKind); 3] =
+    [("action", ColumnKind::Text), ("username", ColumnKind::Text), ("servername", ColumnKind::Text)];
+
+/// A store, an engine, a clock.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    pub(crate) store: Arc<Store>,
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<ManualClock>,
+    next: Position,
+    folder: tempfile::TempDir,
+}
+
+impl Sandbox {
+    pub(crate) async fn new() -> Self {
+        Self::with_limits(Limits { threads: 2, ..Limits::default() }).await
+    }
+
+    pub(crate) async fn with_limits(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let columns: Vec<Column> = LAUNCH.iter().chain(&SERVER_ACTION).map(column).collect();
+        let store = Arc::new(Store::open(folder.path(), store::Options::default(), &columns).await.unwrap());
+        store.attach(CollectorId::of_journal(7));
+        let clock = Arc::new(ManualClock::new(at("2030-01-01T12:00:00Z")));
+        let engine =
+            Engine::with_clock(Arc::clone(&store), limits, Arc::clone(&clock) as Arc<dyn event::Clock>).unwrap();
+        Self { store, engine, clock, next: Position(0), folder }
+    }
+
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Acknowledges `rows` in one request received when the newest of them happened (or at `received`).
+    pub(crate) fn acknowledge_at(&mut self, received: EventTime, rows: Vec<Row>) {
+        let count = rows.len() as u64;
+        let batch = Batch { received, hub: "north".into(), door: Door::Http, rows };
+        self.store.acknowledge(self.next, Rows::build(&batch));
+        self.next = self.next.plus(count);
+    }
+
+    pub(crate) fn acknowledge(&mut self, rows: Vec<Row>) {
+        let times = rows.iter().filter_map(|row| match &row.verdict {
+            Verdict::Admitted(admitted) => Some(admitted.time),
+            Verdict::Quarantined(_) => None,
+        });
+        let received = times.max().unwrap_or(at("2021-11-01T00:00:00Z"));
+        self.acknowledge_at(received, rows);
+    }
+
+    pub(crate) async fn flush(&self) {
+        self.store.flush().await.unwrap();
+    }
+
+    pub(crate) async fn sql(&self, sql: &str) -> Result<Answer, QueryError> {
+        self.engine.sql(sql, SqlOptions::default()).await
+    }
+
+    /// The rows as CSV without its head, lines joined by `;`.
+    pub(crate) async fn rows(&self, sql: &str) -> String {
+        lines(&self.sql(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}")))
+    }
+
+    pub(crate) async fn kpi(&self, id: &str, params: &[(&str, &str)]) -> Result<KpiAnswer, QueryError> {
+        let catalogue = Catalogue::builtin();
+        self.engine.kpi(catalogue.find(id)?, &params.iter().copied().collect::<Params>()).await
+    }
+}
+
+/// The rows as CSV without its head, lines joined by `;`.
+pub(crate) fn lines(answer: &Answer) -> String {
+    answer.csv().trim_end().split("\r\n").skip(1).collect::<Vec<_>>().join(";")
+}
+
+fn column((name, kind): &(&str, ColumnKind)) -> Column {
+    Column { name: (*name).into(), property: (*name).into(), kind: *kind }
+}
+
+/// The instant that `text` names.
+pub(crate) fn at(text: &str) -> EventTime {
+    let instant: jiff::Timestamp = text.parse().unwrap();
+    EventTime::from_micros(instant.as_microsecond())
+}
+
+/// `micros` after the first instant of `day`.
+pub(crate) fn on(day: &str, micros: i64) -> EventTime {
+    EventTime::from_micros(day.parse::<Day>().unwrap().start().micros() + micros)
+}
+
+/// A launch of `spec` on GitHub.
+pub(crate) fn launch(time: EventTime, spec: &str) -> Row {
+    launch_of(time, "GitHub", spec)
+}
+
+/// A launch.
+pub(crate) fn launch_of(time: EventTime, provider: &str, spec: &str) -> Row {
+    let text = |text: &str| Some(Value::Text(text.into()));
+    let promoted = vec![
+        text(provider),
+        text(spec),
+        text("0123abc"),
+        text("success"),
+        Some(Value::Boolean(false)),
+        text("gke.mybinder.org"),
+        None,
+    ];
+    let json = json!({
+        "timestamp": time.to_string(), "schema": "binderhub.jupyter.org/launch", "version": 6,
+        "provider": provider, "spec": spec, "ref": "0123abc", "status": "success",
+    });
+    admitted(time, "binderhub.jupyter.org/launch", "6", &LAUNCH, promoted, &json.to_string(), Repairs::NONE)
+}
+
+/// A start or stop.
+pub(crate) fn server_action(time: EventTime, action: &str, username: &str) -> Row {
+    let text = |text: &str| Some(Value::Text(text.into()));
+    let json = json!({"action": action, "username": username, "servername": "", "__timestamp__": time.to_string()});
+    let mut repairs = Repairs::NONE;
+    repairs.insert(Repair::OffsetBeforeZ);
+    let promoted = vec![text(action), text(username), text("")];
+    admitted(time, "hub.jupyter.org/server-action", "1", &SERVER_ACTION, promoted, &json.to_string(), repairs)
+}
+
+fn admitted(
+    time: EventTime,
+    schema: &str,
+    version: &str,
+    columns: &[(&str, ColumnKind)],
+    promoted: Vec<Option<Value>>,
+    text: &str,
+    repairs: Repairs,
+) -> Row {
+    let revision = Revision {
+        schema: schema.into(),
+        version: version.into(),
+        hash: "0123456789abcdef".into(),
+        columns: columns.iter().map(column).collect(),
+    };
+    let admitted = Admitted { time, revision: Arc::new(revision), repairs, promoted };
+    Row { text: Bytes::copy_from_slice(text.as_bytes()), verdict: Verdict::Admitted(admitted) }
+}
+
+/// Something that is no event.
+pub(crate) fn refused(text: &'static [u8]) -> Row {
+    let quarantined = Quarantined {
+        reason: Reason::NotJson,
+        detail: "this is not JSON".into(),
+        schema: None,
+        version: None,
+        time: None,
+        repairs: Repairs::NONE,
+    };
+    Row { text: Bytes::from_static(text), verdict: Verdict::Quarantined(quarantined) }
+}
