@@ -16,9 +16,16 @@ use crate::pipeline::Pipeline;
 /// After a failure a job tries again after this long, or after its own period if that is shorter.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
+/// A publication may take this long beside its period before it counts as late.
+const PUBLICATION_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// How the jobs fare: readiness, metrics and the page read it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Health {
+    started: Instant,
+    /// How often the archive is to be published, if at all.
+    publication_interval: Option<Duration>,
+    published: Mutex<Option<Instant>>,
     flush: Mutex<Outcome>,
     publication: Mutex<Outcome>,
 }
@@ -33,6 +40,23 @@ pub(crate) struct Outcome {
 }
 
 impl Health {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            started: Instant::now(),
+            publication_interval: config.archive.enabled.then_some(config.archive.interval),
+            published: Mutex::default(),
+            flush: Mutex::default(),
+            publication: Mutex::default(),
+        }
+    }
+
+    /// Whether the publisher has let more than a period go by, for whatever reason (P4).
+    pub(crate) fn publication_is_late(&self) -> bool {
+        let published = *self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = published.unwrap_or(self.started).elapsed();
+        self.publication_interval.is_some_and(|interval| since > interval + PUBLICATION_TIME_MAX)
+    }
+
     pub(crate) fn flush(&self) -> Outcome {
         self.flush.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -113,6 +137,9 @@ async fn publish(
     loop {
         let result = publisher.publish(&archive).await.map(drop).map_err(anyhow::Error::from);
         let wait = if result.is_ok() { interval } else { RETRY_AFTER.min(interval) };
+        if result.is_ok() {
+            *health.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         note(&health.publication, &result, "publication");
         tokio::select! {
             () = stop.cancelled() => return,

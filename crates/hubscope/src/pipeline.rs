@@ -8,6 +8,9 @@
 //! The journal and the store never meet but here. An answer is sent from one place, [`Pipeline::collect`], after the
 //! journal's writer has synced the record and put its rows into the tail.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use anyhow::{Context, Result, anyhow};
 use event::{Batch, CollectorId, EventTime, Position};
 use ingest::{Admission, Collect, CollectError, Receipt, record};
 use journal::{AppendError, Journal, ReplayError};
-use store::{Rows, Store};
+use store::{DurableFs, Rows, Store};
 use tokio::sync::{Notify, oneshot};
 
 use crate::config::Config;
@@ -25,6 +28,19 @@ use crate::folder::Folder;
 
 /// Requests of more events than this are turned into columns on a blocking thread; fewer take less than 500 µs.
 const EVENTS_INLINE_MAX: usize = 32;
+
+/// The disks under journal and table; tests put recording ones in their place.
+#[derive(Debug)]
+pub(crate) struct Disks {
+    pub(crate) journal: Arc<dyn journal::Fs>,
+    pub(crate) table: DurableFs,
+}
+
+impl Default for Disks {
+    fn default() -> Self {
+        Self { journal: Arc::new(journal::RealFs), table: DurableFs::default() }
+    }
+}
 
 /// Everything that keeps events, opened and consistent.
 #[derive(Debug)]
@@ -43,11 +59,16 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// Opens journal and table, and brings the tail back from the journal: every event that was acknowledged and is not
     /// in the table yet.
-    pub(crate) async fn open(folder: &Folder, config: &Config, admission: Arc<Admission>) -> Result<Self> {
+    pub(crate) async fn open(
+        folder: &Folder,
+        disks: Disks,
+        config: &Config,
+        admission: Arc<Admission>,
+    ) -> Result<Self> {
         let columns = admission.registry().columns();
-        let store =
-            Store::open(folder.root(), store::Options::default(), &columns).await.context("cannot open the table")?;
-        let journal = open_journal(folder, config)?;
+        let store = Store::open_on(folder.root(), disks.table, store::Options::default(), &columns);
+        let store = store.await.context("cannot open the table")?;
+        let journal = open_journal(folder, disks.journal, config)?;
         let collector = own_collector(&journal, &store)?;
         store.attach(collector.clone());
         let pipeline = Self {
@@ -183,14 +204,13 @@ impl Collect for Pipeline {
     }
 }
 
-fn open_journal(folder: &Folder, config: &Config) -> Result<Journal> {
+fn open_journal(folder: &Folder, disk: Arc<dyn journal::Fs>, config: &Config) -> Result<Journal> {
     let options = journal::Options {
         segment_bytes_max: config.journal.segment_size.bytes(),
         queue_bytes_max: config.journal.queue_size.bytes(),
         ..journal::Options::default()
     };
-    let (journal, recovery) =
-        Journal::open(&folder.journal(), Arc::new(journal::RealFs), options).context("cannot open the journal")?;
+    let (journal, recovery) = Journal::open(&folder.journal(), disk, options).context("cannot open the journal")?;
     if let Some(torn) = &recovery.torn {
         tracing::warn!(?torn, "the journal ended in a torn write; nothing acknowledged lay in it");
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use event::SystemClock;
+use event::{Day, SystemClock};
 use server::{App, Note, Unready, Vitals};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -29,7 +29,7 @@ pub(crate) fn run(data: &Path, config: &Config) -> Result<()> {
         let stop = shutdown::on_signals()?;
         let folder = Folder::create(data)?;
         let listener = bind(config.listen).await?;
-        let running = Running::start(&folder, config, listener, Vec::new(), stop.clone()).await?;
+        let running = Running::start(&folder, config, listener, Shown::default(), stop.clone()).await?;
         println!("listening on http://{}", running.address);
         stop.cancelled().await;
         running.finish().await
@@ -41,6 +41,15 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+}
+
+/// What the pages show beside the data.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    /// Where the data come from, when a reader must know.
+    pub(crate) notes: Vec<Note>,
+    /// The days shown first; without it the last 28.
+    pub(crate) opening_range: Option<(Day, Day)>,
 }
 
 /// A server at work.
@@ -58,13 +67,13 @@ impl Running {
         folder: &Folder,
         config: &Config,
         listener: TcpListener,
-        notes: Vec<Note>,
+        shown: Shown,
         stop: CancellationToken,
     ) -> Result<Self> {
         let address = listener.local_addr()?;
         let operations = Arc::new(Operations::open(folder, config).await?);
         let pipeline = &operations.pipeline;
-        let health = Arc::new(Health::default());
+        let health = Arc::new(Health::new(config));
         let archive = config.archive.enabled.then(|| operations.archive.clone());
         let app = Arc::new(App {
             admission: Arc::clone(&pipeline.admission),
@@ -74,7 +83,8 @@ impl Running {
             archive,
             status: Arc::new(Status { operations: Arc::clone(&operations), health: Arc::clone(&health) }),
             hub: DEFAULT_HUB.into(),
-            notes,
+            notes: shown.notes,
+            opening_range: shown.opening_range,
             clock: Arc::new(SystemClock),
             limits: server::Limits::default(),
         });
@@ -116,6 +126,9 @@ impl server::Status for Status {
         if self.health.publication().failure.is_some() {
             let detail = "the archive cannot be published; it is tried again, see the log".to_owned();
             reasons.push(Unready { code: "publication_failing", detail });
+        } else if self.health.publication_is_late() {
+            let detail = "the archive was not published for more than a period; see the log".to_owned();
+            reasons.push(Unready { code: "publication_late", detail });
         }
         reasons
     }

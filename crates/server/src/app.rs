@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use event::{Clock, EventTime};
+use event::{Clock, Day, EventTime};
 use ingest::{Admission, Collect};
 use query::{Catalogue, Engine};
 
@@ -30,6 +30,8 @@ pub struct App {
     pub hub: Arc<str>,
     /// Where the shown data comes from, when a reader must know; shown as labelled notes on every page.
     pub notes: Vec<Note>,
+    /// The days, half-open, that pages show when their address names none; without it the last 28.
+    pub opening_range: Option<(Day, Day)>,
     /// The time by which ages and ranges are told.
     pub clock: Arc<dyn Clock>,
     /// Bounds.

@@ -70,7 +70,8 @@ impl Preset {
 }
 
 impl Range {
-    /// The range that the parameters ask for; the last 28 days when they ask for none. Dates go before a preset.
+    /// The range that the parameters ask for; when they ask for none, `opening`, else the last 28 days. Dates go before
+    /// a preset.
     ///
     /// # Errors
     /// A problem that names the parameter, when one is not a date or a preset, or when the range is empty.
@@ -78,6 +79,7 @@ impl Range {
         preset: Option<&str>,
         from: Option<&str>,
         to: Option<&str>,
+        opening: Option<(Day, Day)>,
         now: EventTime,
     ) -> Result<Self, Problem> {
         // A form sends its empty fields too.
@@ -85,7 +87,10 @@ impl Range {
         if from.is_some() || to.is_some() {
             return Self::dates(from, to);
         }
-        let Some(code) = preset else { return Ok(Preset::Days28.range(now.day())) };
+        let Some(code) = preset else {
+            let opening = opening.map(|(from, to)| Self { kind: Kind::Dates, from: Some(from), to: Some(to) });
+            return Ok(opening.unwrap_or_else(|| Preset::Days28.range(now.day())));
+        };
         let preset = Preset::ALL.into_iter().find(|preset| preset.code() == code);
         let preset = preset.ok_or_else(|| {
             Problem::bad_request("parameter", format!("range: '{code}' is none of 28d, 90d, 12m, all"))
@@ -149,12 +154,23 @@ mod tests {
             (Some("28d"), Some("2021-11-01"), Some("2021-11-02"), "2021-11-01 2021-11-02"),
             (None, Some("2021-11-01"), None, "2021-11-01 …"),
         ] {
-            let range = Range::asked(preset, from, to, now()).unwrap();
+            let range = Range::asked(preset, from, to, None, now()).unwrap();
             assert_eq!(text(range), days);
             let parts = range.parts();
             let value = |name: &str| parts.iter().find(|part| part.0 == name).map(|part| part.1.as_str());
-            assert_eq!(Range::asked(value("range"), value("from"), value("to"), now()).unwrap(), range, "{parts:?}");
+            assert_eq!(
+                Range::asked(value("range"), value("from"), value("to"), None, now()).unwrap(),
+                range,
+                "{parts:?}"
+            );
         }
+    }
+
+    #[test]
+    fn a_page_opens_with_the_range_it_was_given_until_another_is_asked_for() {
+        let opening = Some((Day::from_ymd(2024, 8, 14).unwrap(), Day::from_ymd(2025, 8, 14).unwrap()));
+        assert_eq!(text(Range::asked(None, None, None, opening, now()).unwrap()), "2024-08-14 2025-08-14");
+        assert_eq!(text(Range::asked(Some("28d"), None, None, opening, now()).unwrap()), "2026-10-25 2026-11-22");
     }
 
     #[test]
@@ -166,7 +182,7 @@ mod tests {
             (None, None, Some("2026-2-3"), "to"),
             (None, Some("2021-11-02"), Some("2021-11-02"), "to"),
         ] {
-            let problem = Range::asked(preset, from, to, now()).unwrap_err();
+            let problem = Range::asked(preset, from, to, None, now()).unwrap_err();
             assert!(problem.detail.starts_with(name), "{}", problem.detail);
             assert_eq!(problem.status.as_u16(), 400);
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use event::{Clock, SystemClock};
+use event::{Clock, Day, SystemClock};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use server::Note;
@@ -22,7 +22,7 @@ use crate::access::runtime;
 use crate::config::Config;
 use crate::folder::Folder;
 use crate::operations::Request;
-use crate::serve::Running;
+use crate::serve::{Running, Shown};
 use crate::shutdown;
 
 /// Ports tried after the one asked for.
@@ -40,7 +40,7 @@ pub(crate) fn run(port: u16, quiet: bool, config: Config) -> Result<()> {
         let folder =
             tempfile::Builder::new().prefix("hubscope-demo-").tempdir().context("cannot make a temporary folder")?;
         let data = Folder::create(&folder.path().join("data"))?;
-        let running = Running::start(&data, &config, bind(port).await?, notes(), stop.clone()).await?;
+        let running = Running::start(&data, &config, bind(port).await?, shown(), stop.clone()).await?;
         load(&running, &folder.path().join("launches")).await?;
         let address = running.address;
         println!(
@@ -56,16 +56,19 @@ pub(crate) fn run(port: u16, quiet: bool, config: Config) -> Result<()> {
     })
 }
 
-fn notes() -> Vec<Note> {
+fn shown() -> Shown {
+    // The last year of the public figures: the days since hold only what trickles in.
+    let opening_range = Day::from_ymd(2024, 8, 14).zip(Day::from_ymd(2025, 8, 14));
     let note = |label: &str, text: &str| Note { label: label.into(), text: text.into() };
-    vec![
+    let notes = vec![
         note(
             "reconstructed",
             "Launches are rebuilt from mybinder.org's public figures: the day 2021-11-01 from the true counts of about half \
              its repositories, the years around it from weekly counts, one launch in a hundred.",
         ),
         note("simulated", "Server starts and stops, and the launches arriving now, are simulated."),
-    ]
+    ];
+    Shown { notes, opening_range }
 }
 
 async fn bind(port: u16) -> Result<TcpListener> {

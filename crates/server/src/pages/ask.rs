@@ -1,10 +1,10 @@
 //! From an address to cards: what is asked for, asked, and made ready to be shown.
 
-use event::EventTime;
 use futures::future::join_all;
 use query::{Grain, Kpi, ParameterKind, Params};
 
 use crate::address;
+use crate::app::App;
 use crate::error::Problem;
 use crate::pages::answered;
 use crate::pages::card::{Ask, Card, Content};
@@ -38,14 +38,14 @@ impl Asked {
     pub(crate) fn understood(
         parameters: Vec<(String, String)>,
         root: &'static str,
-        now: EventTime,
+        app: &App,
     ) -> Result<Self, Problem> {
         if parameters.len() > PARAMETERS_MAX {
             let detail = format!("the address has more than {PARAMETERS_MAX} parameters");
             return Err(Problem::bad_request("parameter", detail));
         }
         let value = |name: &str| parameters.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
-        let range = Range::asked(value("range"), value("from"), value("to"), now)?;
+        let range = Range::asked(value("range"), value("from"), value("to"), app.opening_range, app.clock.now())?;
         let is_of_range = |name: &str| ["range", "from", "to"].contains(&name);
         let others = parameters.into_iter().filter(|(name, value)| !is_of_range(name) && !value.is_empty()).collect();
         Ok(Self { range, others, root })

@@ -30,7 +30,7 @@ async fn shown(
     parameters: Vec<(String, String)>,
     headers: &HeaderMap,
 ) -> Result<Markup, Problem> {
-    let asked = Asked::understood(parameters, "", state.app.clock.now())?;
+    let asked = Asked::understood(parameters, "", &state.app)?;
     let now = Now::of(state).await;
     let frame = Frame { app: &state.app, root: "", title: "What happens on this hub", ranges: None };
     if now.events == 0 && now.quarantined == 0 {

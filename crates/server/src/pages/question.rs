@@ -28,7 +28,7 @@ pub(crate) async fn page(
 
 async fn shown(state: &router::State, id: &str, parameters: Vec<(String, String)>) -> Result<Markup, Problem> {
     let kpi = state.app.catalogue.find(id)?;
-    let asked = Asked::understood(parameters, ROOT, state.app.clock.now())?;
+    let asked = Asked::understood(parameters, ROOT, &state.app)?;
     let card = card(state, kpi, &asked, None).await;
     let ranges = Ranges { chosen: asked.range, others: asked.others.clone() };
     let frame = Frame { app: &state.app, root: ROOT, title: &kpi.question, ranges: Some(ranges) };

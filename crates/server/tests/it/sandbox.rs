@@ -68,6 +68,7 @@ impl Sandbox {
             archive: Some(archive),
             status: Arc::clone(&health) as _,
             hub: "default".into(),
+            opening_range: None,
             notes: wishes.notes,
             clock,
             limits: wishes.limits,
