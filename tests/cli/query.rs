@@ -27,7 +27,7 @@ fn an_answer_comes_in_every_form() {
     let server = sandbox.serve(&[]);
     assert_eq!(server.post_events(LAUNCH.as_bytes()).status, 200);
     let ask = |format: &str| sandbox.run(["query", "--format", format, COUNT]).output();
-    assert_eq!(ask("csv"), "provider,n\nGitHub,1\n");
+    assert_eq!(ask("csv"), "provider,n\r\nGitHub,1\r\n", "lines end as RFC 4180 has it");
     assert!(ask("markdown").starts_with("| provider"), "{}", ask("markdown"));
     assert!(ask("table").contains("GitHub"), "{}", ask("table"));
     assert!(ask("parquet").starts_with("PAR1"), "a Parquet file begins so");

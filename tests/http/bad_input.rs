@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use acceptance::{Response, Sandbox, Server};
-use flate2::Compression;
 use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, Crc, FlushCompress};
 
-/// An inflated body of this size is a bomb; zeros make it a small one on the wire.
-const BOMB_BYTES: u64 = 400 << 20;
+/// A bomb inflates to 400 MB: so many times the same piece.
+const BOMB_PIECE_BYTES: usize = 1 << 20;
+const BOMB_PIECES: usize = 400;
 
 /// What the program may hold at its peak. It needs about half of it in a build without optimisation; inflating one bomb
 /// whole would take more than all of it.
@@ -145,20 +146,31 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory")
 }
 
-/// 400 MB of blanks, after which a launch would follow.
+/// 400 MB of blanks as gzip. One piece is compressed and ended so that the next begins afresh (a full flush); then its
+/// bytes are repeated, which takes no time, and makes a file as whole as any.
 fn bomb() -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    std::io::copy(&mut blanks(), &mut encoder).expect("memory");
-    encoder.finish().expect("memory")
+    let piece = vec![b' '; BOMB_PIECE_BYTES];
+    let mut deflate = Compress::new(Compression::best(), false);
+    let mut packed = Vec::with_capacity(BOMB_PIECE_BYTES);
+    deflate.compress_vec(&piece, &mut packed, FlushCompress::Full).expect("memory");
+    let mut crc = Crc::new();
+    crc.update(&piece);
+    let mut checksum = Crc::new();
+    let mut bomb = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff".to_vec();
+    for _ in 0..BOMB_PIECES {
+        bomb.extend_from_slice(&packed);
+        checksum.combine(&crc);
+    }
+    // A last block, empty; then checksum and length.
+    bomb.extend_from_slice(b"\x03\0");
+    bomb.extend_from_slice(&checksum.sum().to_le_bytes());
+    bomb.extend_from_slice(&checksum.amount().to_le_bytes());
+    bomb
 }
 
+/// The same as zstd: frames may follow each other.
 fn zstd_bomb() -> Vec<u8> {
-    zstd::encode_all(blanks(), 3).expect("memory")
-}
-
-fn blanks() -> impl std::io::Read {
-    use std::io::Read as _;
-    std::io::repeat(b' ').take(BOMB_BYTES)
+    zstd::encode_all(&vec![b' '; BOMB_PIECE_BYTES][..], 3).expect("memory").repeat(BOMB_PIECES)
 }
 
 /// Events in both tables.
@@ -188,4 +200,11 @@ fn told(answer: &Response) -> String {
         writeln!(text, "  {} {}: {}", answer.status, document["code"], document["detail"]).expect("a String takes all");
     }
     text
+}
+
+#[test]
+fn the_bomb_is_whole_gzip() {
+    let mut inflated = std::io::sink();
+    let size = std::io::copy(&mut flate2::read::GzDecoder::new(&bomb()[..]), &mut inflated).expect("whole gzip");
+    assert_eq!(size, (BOMB_PIECES * BOMB_PIECE_BYTES) as u64);
 }

@@ -1,7 +1,7 @@
 //! Questions over HTTP: health, SQL within its bounds, the catalogue, pages and the archive.
 
 use acceptance::{Sandbox, Server};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_running_server_is_alive_and_ready() {
@@ -61,25 +61,43 @@ fn an_answer_that_was_cut_says_so() {
 fn the_catalogue_and_its_questions_are_answered() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve(&[]);
-    let launch = r#"{"timestamp": "2024-03-01T12:00:00Z", "schema": "binderhub.jupyter.org/launch", "version": 1, "provider": "GitHub", "spec": "Ada/Lovelace.git/main", "status": "success"}"#;
-    assert_eq!(server.post_events(launch.as_bytes()).status, 200);
+    for spec in ["Ada/Lovelace.git/main", "ada/lovelace/main", "ada/lovelace/v1"] {
+        let answer = server.post_events(launch(spec).as_bytes());
+        assert_eq!(answer.json()["admitted"], 1, "{}", answer.text());
+    }
     let catalogue = server.get("/api/v1/kpis").json();
     let ids: Vec<&str> =
         catalogue["kpis"].as_array().into_iter().flatten().filter_map(|kpi| kpi["id"].as_str()).collect();
     for id in ["launches", "top-repos", "repo-history"] {
         assert!(ids.contains(&id), "{catalogue}");
     }
-    let launches = value(&server, "/api/v1/kpis/launches?from=2024-03-01&to=2024-03-02");
-    assert!(launches.contains("2024-03-01"), "{launches}");
-    let top = value(&server, "/api/v1/kpis/top-repos?from=2024-03-01&to=2024-03-02");
-    assert!(top.contains("github.com/ada/lovelace"), "{top}");
+    let launches = rows(&server, "/api/v1/kpis/launches?from=2024-03-01&to=2024-03-02");
+    assert_eq!(launches, json!([{"period": "2024-03-01", "value": 3}]));
+    let top = rows(&server, "/api/v1/kpis/top-repos?from=2024-03-01&to=2024-03-02");
+    assert_eq!(top, json!([{"rank": 1, "repo": "https://github.com/ada/lovelace", "value": 3}]));
+    let history = rows(&server, "/api/v1/kpis/repo-history?repo=ADA/lovelace&from=2024-03-01&to=2024-03-02");
+    assert_eq!(history, json!([{"period": "2024-03-01", "value": 3}]));
+    let unknown = "/api/v1/kpis/repo-history?repo=ada/none&from=2024-03-01&to=2024-03-02";
+    assert_eq!(rows(&server, unknown), json!([{"period": "2024-03-01", "value": 0}]));
     assert_eq!(server.get("/api/v1/kpis/no-such-question").status, 404);
 }
 
-fn value(server: &Server, path: &str) -> String {
+fn launch(spec: &str) -> String {
+    let event = json!({
+        "timestamp": "2024-03-01T12:00:00Z",
+        "schema": "binderhub.jupyter.org/launch",
+        "version": 1,
+        "provider": "GitHub",
+        "spec": spec,
+        "status": "success",
+    });
+    event.to_string()
+}
+
+fn rows(server: &Server, path: &str) -> Value {
     let answer = server.get(path);
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    answer.text()
+    answer.json()["rows"].clone()
 }
 
 #[test]
