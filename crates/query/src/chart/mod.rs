@@ -83,8 +83,8 @@ pub fn svg_document(kpi: &Kpi, answer: &KpiAnswer, size: Size) -> String {
     svg(kpi, answer, size).replacen("<title", &format!("<style>{DOCUMENT_STYLE}</style><title"), 1)
 }
 
-const DOCUMENT_STYLE: &str = "svg{background:#fff;color:#1b2026}.mark{fill:#1d3f8f;color:#1d3f8f}\
-@media(prefers-color-scheme:dark){svg{background:#15191e;color:#e8ebef}.mark{fill:#4d8dff;color:#4d8dff}}";
+const DOCUMENT_STYLE: &str = "svg{background:#fff;color:#1b2026}.mark{color:#1d3f8f}rect.mark{fill:#1d3f8f}\
+@media(prefers-color-scheme:dark){svg{background:#15191e;color:#e8ebef}.mark{color:#4d8dff}rect.mark{fill:#4d8dff}}";
 
 fn frame(kpi: &Kpi, answer: &KpiAnswer, size: Size, height: f64, body: &str) -> String {
     let id = format!("chart-{}-{}", kpi.id, size.name());
