@@ -20,7 +20,7 @@ fn the_demo_shows_its_questions_and_leaves_nothing_behind() {
     for question in questions(&server) {
         assert!(page.contains(&question), "no card for '{question}'");
     }
-    assert!(page.contains("<svg") && page.contains("reconstructed") && page.contains("simulated"), "{page}");
+    assert!(page.contains("<svg") && page.contains("Reconstructed") && page.contains("Simulated"), "{page}");
     let launches = server.query("SELECT count(*) AS n FROM launches");
     assert!(launches[0]["n"].as_u64() > Some(100_000), "{launches:?}");
     let day = server.query(
