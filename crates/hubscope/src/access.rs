@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::control;
 use crate::folder::{Folder, FolderError, control_socket};
 use crate::operations::{Operations, Progress, Reply, Request};
+use crate::runtime;
 
 /// Whether the command may start a folder of data where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +24,9 @@ pub(crate) enum Start {
 /// Does `request` on the folder `root` and prints what comes back.
 pub(crate) fn run(root: &Path, config: &Config, start: Start, request: &Request) -> Result<()> {
     let bar = progress_bar();
-    let reply = runtime()?.block_on(reply(root, config, start, request, &bar));
+    let reply = runtime::start()?.block_on(reply(root, config, start, request, &bar));
     bar.finish_and_clear();
     print(&reply?)
-}
-
-/// The runtime of every command.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
 
 async fn reply(root: &Path, config: &Config, start: Start, request: &Request, bar: &ProgressBar) -> Result<Reply> {

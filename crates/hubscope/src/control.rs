@@ -22,6 +22,9 @@ use crate::operations::{COMMANDS, Operations, Progress, Reply, Request};
 /// A line of an answer is an answer's text at most: a million rows.
 const LINE_BYTES_MAX: usize = 1 << 30;
 
+/// Lines of an answer that wait for the asker to read them; more steps than this nobody could follow anyway.
+const LINES_WAITING_MAX: usize = 64;
+
 /// One line of an answer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,14 +58,14 @@ impl server::Control for Control {
         }
         let request = request(verb, argument);
         let operations = Arc::clone(&self.0);
-        let (lines, told) = mpsc::unbounded_channel();
+        let (lines, told) = mpsc::channel(LINES_WAITING_MAX);
         tokio::spawn(async move {
             let last = match answer(&operations, request, &lines).await {
                 Ok(reply) => Line::Done(reply),
                 Err(error) => Line::Failed(format!("{error:#}")),
             };
             // An asker that went away early loses its answer; the work is done all the same.
-            let _ = lines.send(last);
+            let _ = lines.send(last).await;
         });
         let values = stream::unfold(told, async |mut told| {
             let line: Line = told.recv().await?;
@@ -79,13 +82,10 @@ fn request(verb: &str, mut argument: Value) -> Result<Request> {
     serde_json::from_value(argument).context("not a request that this version understands")
 }
 
-async fn answer(
-    operations: &Operations,
-    request: Result<Request>,
-    lines: &mpsc::UnboundedSender<Line>,
-) -> Result<Reply> {
+async fn answer(operations: &Operations, request: Result<Request>, lines: &mpsc::Sender<Line>) -> Result<Reply> {
     let progress = |step| {
-        let _ = lines.send(Line::Progress(step));
+        // A step that a slow asker leaves no room for is superseded by the next.
+        let _ = lines.try_send(Line::Progress(step));
     };
     operations.run(request?, &progress).await
 }

@@ -16,10 +16,10 @@ pub(crate) struct Folder {
 #[derive(Debug, Error)]
 pub(crate) enum FolderError {
     /// Another process owns it.
-    #[error("{} is in use by another hubscope; stop that one first, or ask it through its control socket", .0.display())]
+    #[error("{} is in use by another hubscope; stop that one first, or use another folder", .0.display())]
     InUse(PathBuf),
     /// It does not exist, and the command does not make one.
-    #[error("{} holds no hubscope data; give the folder with --data, or start one with 'hubscope serve --data DIR'", .0.display())]
+    #[error("{} holds no hubscope data; name the folder with --data, or begin one with 'hubscope serve'", .0.display())]
     Missing(PathBuf),
     /// The operating system said no.
     #[error("cannot open {}: {source}", path.display())]

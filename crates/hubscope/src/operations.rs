@@ -13,9 +13,9 @@ use query::{Answer, Catalogue, Engine, Params, SqlOptions};
 use serde::{Deserialize, Serialize};
 use store::{ImportUnit, Imported};
 
-use crate::cli::Format;
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::output::Format;
 use crate::pipeline::{Disks, Pipeline};
 use crate::registry;
 

@@ -220,8 +220,8 @@ fn open_journal(folder: &Folder, disk: Arc<dyn journal::Fs>, config: &Config) ->
     Ok(journal)
 }
 
-/// The collector of this journal. A table that is ahead of it was written by another life of the folder (the journal was
-/// restored from a backup): its positions are taken, so the journal starts anew under a new id.
+/// The collector of this journal. A table that is ahead of it was written by another life of the folder (the journal
+/// was restored from a backup): its positions are taken, so the journal starts anew under a new id.
 fn own_collector(journal: &Journal, store: &Store) -> Result<CollectorId> {
     let collector = CollectorId::of_journal(journal.id());
     let committed = store.committed(&collector);
@@ -230,7 +230,10 @@ fn own_collector(journal: &Journal, store: &Store) -> Result<CollectorId> {
         return Ok(collector);
     }
     let renewed = CollectorId::of_journal(journal.renew().context("cannot start the journal anew")?);
-    tracing::warn!(%collector, %committed, next, %renewed, "the table is ahead of the journal, which was probably restored from a backup; it starts anew under a new id");
+    tracing::warn!(
+        %collector, %committed, next, %renewed,
+        "the table is ahead of the journal, which was probably restored from a backup; it starts anew under a new id"
+    );
     Ok(renewed)
 }
 

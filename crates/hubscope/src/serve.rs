@@ -12,20 +12,19 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::runtime;
 use crate::config::Config;
 use crate::control::{self, Control};
 use crate::folder::{Folder, control_socket};
 use crate::jobs::{self, Health};
 use crate::operations::Operations;
-use crate::shutdown;
+use crate::{runtime, shutdown};
 
 /// The hub of events that come without a token.
 const DEFAULT_HUB: &str = "default";
 
 /// Runs until it is told to stop.
 pub(crate) fn run(data: &Path, config: &Config) -> Result<()> {
-    runtime()?.block_on(async {
+    runtime::start()?.block_on(async {
         let stop = shutdown::on_signals()?;
         let folder = Folder::create(data)?;
         let listener = bind(config.listen).await?;

@@ -3,8 +3,8 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled at SIGTERM or Ctrl-C. A second Ctrl-C ends the process at once: what was acknowledged is on
-/// disk whatever happens.
+/// A token that is cancelled at SIGTERM or Ctrl-C. A second Ctrl-C ends the process at once: what was acknowledged is
+/// on disk whatever happens.
 pub(crate) fn on_signals() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

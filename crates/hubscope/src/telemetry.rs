@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 const OURS: [&str; 10] =
     ["hubscope", "event", "schema", "insight", "journal", "ingest", "store", "query", "publish", "server"];
 
-/// Lets messages of `filter` through: as text on a terminal, else as JSON lines. A bare level (`info`) is that of our own
-/// crates, libraries then tell warnings; anything else is taken as written (`warn,store=debug`).
+/// Lets messages of `filter` through: as text on a terminal, else as JSON lines. A bare level (`info`) is that of our
+/// own crates, libraries then tell warnings; anything else is taken as written (`warn,store=debug`).
 pub(crate) fn start(filter: &str) {
     let filter = if filter.chars().all(char::is_alphabetic) { ours_at(filter) } else { filter.to_owned() };
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(ours_at("info")));

@@ -1,4 +1,5 @@
-//! How fast the door is, beside the parser alone on the same bytes: `cargo run --release -p ingest --example admit_rate`.
+//! How fast the door is, beside the parser alone on the same bytes: `cargo run --release -p ingest --example
+//! admit_rate`.
 //!
 //! One core, batches of 1,000 launches as BinderHub sends them. The budget is half of the parser's rate.
 

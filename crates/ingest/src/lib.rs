@@ -5,10 +5,10 @@
 //!         └─ Refusal: nothing of it was kept                                     └─ admit: schema ─▶ Row ─▶ Batch
 //! ```
 //!
-//! Forgiving here, strict behind: each known fault of an emitter is one named [`event::Repair`]; past this crate there is
-//! one form only. A text is never changed by a repair (a Python repr alone is rewritten, as the JSON that Python would
-//! have written). What cannot be admitted is quarantined with a [`event::Reason`]; only a request of which nothing could
-//! be kept is refused.
+//! Forgiving here, strict behind: each known fault of an emitter is one named [`event::Repair`]; past this crate there
+//! is one form only. A text is never changed by a repair (a Python repr alone is rewritten, as the JSON that Python
+//! would have written). What cannot be admitted is quarantined with a [`event::Reason`]; only a request of which
+//! nothing could be kept is refused.
 //!
 //! [`record`] turns a batch into the payload of a journal record and back; the verdict in it is obeyed, never decided
 //! anew. Nothing here does I/O but [`sources`].

@@ -14,8 +14,8 @@ const HANDLERS: [&str; 6] = [
     "http_get",
 ];
 
-/// The formatter puts a message first, and adds an empty one to events whose schema has one; other handlers see the event
-/// as it was emitted. So these lines are compared without their order.
+/// The formatter puts a message first, and adds an empty one to events whose schema has one; other handlers see the
+/// event as it was emitted. So these lines are compared without their order.
 fn fields(line: &str) -> Vec<(String, String)> {
     let object = event::pyjson::Object::parse(line).unwrap();
     let texts = object.fields().iter().map(|field| (field.key.to_string(), field.value.to_string()));

@@ -1,8 +1,8 @@
 //! From a launch's `provider` and `spec` to the repository it names.
 //!
-//! The rules are those by which `BinderHub` itself reads a spec before it builds, one function per provider; the table of
-//! specs and results under `tests/fixtures/archive/spec-parsing.json` was made by running its classes. They differ from
-//! the usual shortcut (cut at the last `/`), which is wrong for every ref that holds a slash.
+//! The rules are those by which `BinderHub` itself reads a spec before it builds, one function per provider; the table
+//! of specs and results under `tests/fixtures/archive/spec-parsing.json` was made by running its classes. They differ
+//! from the usual shortcut (cut at the last `/`), which is wrong for every ref that holds a slash.
 //!
 //! Source: `jupyterhub/binderhub`, `binderhub/repoproviders.py`.
 
@@ -11,8 +11,8 @@
 pub struct Repo {
     /// The URL that `BinderHub` hands to its builder; of the DOI providers the DOI itself.
     pub repo: String,
-    /// What was asked for (branch, tag, commit), not yet resolved; `Some("")` for providers whose specs name none. `None`
-    /// is left for providers that do not tell: of those known, every one does.
+    /// What was asked for (branch, tag, commit), not yet resolved; `Some("")` for providers whose specs name none.
+    /// `None` is left for providers that do not tell: of those known, every one does.
     pub reference: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 //! How fast a journal acknowledges on this disk: `cargo run -p journal --example append -- DIR`.
 //!
-//! Prints the disk's own fdatasync first, because every other figure hangs on it. DIR must not exist; it is left behind.
+//! Prints the disk's own fdatasync first, because every other figure hangs on it. DIR must not exist; it is left
+//! behind.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,4 +1,5 @@
-//! Fail points: places where a test may stop the process or make an operation fail. No-ops without feature `failpoints`.
+//! Fail points: places where a test may stop the process or make an operation fail. No-ops without feature
+//! `failpoints`.
 
 use std::io;
 

@@ -1,8 +1,10 @@
-//! The few file operations that the journal needs, as traits, so that a test can count them, fail them or pull the plug.
+//! The few file operations that the journal needs, as traits, so that a test can count them, fail them or pull the
+//! plug.
 //!
-//! What is assumed of a disk: bytes written are durable once [`FsFile::sync_data`] returned `Ok`, a name created, renamed
-//! or removed once [`Fs::sync_dir`] of its folder returned `Ok`. Between a write and its sync anything may happen to those
-//! bytes at a crash: kept, lost, torn, in any order. A rename is atomic: the file has the old name or the new one.
+//! What is assumed of a disk: bytes written are durable once [`FsFile::sync_data`] returned `Ok`, a name created,
+//! renamed or removed once [`Fs::sync_dir`] of its folder returned `Ok`. Between a write and its sync anything may
+//! happen to those bytes at a crash: kept, lost, torn, in any order. A rename is atomic: the file has the old name or
+//! the new one.
 
 mod real;
 

@@ -26,8 +26,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `dir`, or creates it, with the folder. Reads every segment through; memory is bounded by one
-    /// record. The caller makes sure that no other process uses the folder.
+    /// Opens the journal in `dir`, or creates it, with the folder. Reads every segment through; memory is bounded by
+    /// one record. The caller makes sure that no other process uses the folder.
     ///
     /// # Errors
     /// [`OpenError`]; never because of damaged records, those are in the [`Recovery`].
@@ -68,8 +68,8 @@ impl Journal {
     }
 
     /// Begins a new journal in the same folder: a new id, positions from 0. What the old one held is moved to the
-    /// subfolder `former/` and no longer replayed. For a table that is ahead of its journal (one of them was restored from
-    /// a copy): its positions must not be given out a second time.
+    /// subfolder `former/` and no longer replayed. For a table that is ahead of its journal (one of them was restored
+    /// from a copy): its positions must not be given out a second time.
     ///
     /// Waits for the records appended before it; blocks for a few fsyncs.
     ///
@@ -101,8 +101,8 @@ impl Journal {
         }
     }
 
-    /// Takes nothing more in, writes what waits, and returns when the writer has ended (at once when called by a `done`).
-    /// May be called more than once.
+    /// Takes nothing more in, writes what waits, and returns when the writer has ended (at once when called by a
+    /// `done`). May be called more than once.
     pub fn close(&self) {
         self.queue.close();
         let handle = locked(&self.writer).take();

@@ -6,12 +6,13 @@
 //! trim ─▶ whole segments that are committed elsewhere are removed
 //! ```
 //!
-//! Positions count what the records hold (events, say), without a gap, from 0. Each record has the position of its first
-//! and a count. The journal's id and the next position survive restarts and the trimming of everything.
+//! Positions count what the records hold (events, say), without a gap, from 0. Each record has the position of its
+//! first and a count. The journal's id and the next position survive restarts and the trimming of everything.
 //!
 //! Invariants, by their names in the design:
 //!
-//! * **J1** `done(Ok)` means that the record is replayed after any crash, until it is trimmed: same bytes, once, in order.
+//! * **J1** `done(Ok)` means that the record is replayed after any crash, until it is trimmed: same bytes, once, in
+//!   order.
 //! * **J2** a torn or damaged stretch hides no intact record, before or after it. It is reported and kept aside.
 //! * **J3** after a failed fsync (or a write that failed for anything but want of room) the journal refuses every write
 //!   until it is opened again. Nothing is retried.

@@ -11,8 +11,8 @@ pub struct Options {
     pub segment_bytes_max: u64,
     /// Most that one write and one fsync cover. 8 MiB: where a disk's rate stops growing with the size of the write.
     pub group_bytes_max: u64,
-    /// Most that may wait, in memory, to be written, with what is being written; beyond it an append is refused at once.
-    /// 64 MiB: under half a second of a slow disk, and a quarter of what the way in may take in memory.
+    /// Most that may wait, in memory, to be written, with what is being written; beyond it an append is refused at
+    /// once. 64 MiB: under half a second of a slow disk, and a quarter of what the way in may take in memory.
     pub queue_bytes_max: u64,
     /// Largest payload of one record. 32 MiB: more than the largest request body, half of the queue.
     pub record_bytes_max: u64,

@@ -59,8 +59,8 @@ enum Verdict {
 
 impl<'a> Reader<'a> {
     /// Reads records up to byte `end`, of a segment that holds some of these positions: from the first in its header to
-    /// the first of the segment that follows. Without the mark (its header is damaged) it is taken from the first record
-    /// that checks.
+    /// the first of the segment that follows. Without the mark (its header is damaged) it is taken from the first
+    /// record that checks.
     pub(crate) fn new(file: &'a dyn FsFile, end: u64, positions: Range<u64>, salt: Option<u64>) -> Self {
         let offset = (SEGMENT_HEADER_BYTES as u64).min(end);
         Self { window: Window::new(file, end), offset, salt, expected: positions.start, limit: positions.end }
@@ -131,8 +131,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a header that checks is one of this segment, at its place in the order. A record at or beyond the first
-    /// position of the next segment is a ghost: its fsync failed, it was given up, its position was given to another, and
-    /// then a crash brought its bytes back.
+    /// position of the next segment is a ghost: its fsync failed, it was given up, its position was given to another,
+    /// and then a crash brought its bytes back.
     fn belongs(&self, header: &RecordHeader) -> bool {
         let ours = self.salt.is_none_or(|salt| salt == header.salt);
         ours && header.first >= self.expected && header.end() <= self.limit

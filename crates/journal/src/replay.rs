@@ -29,8 +29,8 @@ pub struct Replayed {
     pub positions: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
-    /// Positions that no intact record holds, at or after the position replayed from. All of them were reported when the
-    /// journal was opened, unless the disk went bad since.
+    /// Positions that no intact record holds, at or after the position replayed from. All of them were reported when
+    /// the journal was opened, unless the disk went bad since.
     pub missing: Vec<Range<u64>>,
 }
 

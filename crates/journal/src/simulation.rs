@@ -1,9 +1,9 @@
 //! A disk in memory that keeps only what it promised, for tests.
 //!
-//! Everything is visible at once, as through a page cache, but durable only after its sync. At [`SimulatedDisk::power_loss`]
-//! the rest is kept, lost, torn within or reordered, sector by sector, name by name, as a seed decides: the same seed and
-//! the same calls give the same disk. A failed fsync throws the dirty bytes away and calls them clean, as Linux does: a
-//! second fsync succeeds and saves nothing.
+//! Everything is visible at once, as through a page cache, but durable only after its sync. At
+//! [`SimulatedDisk::power_loss`] the rest is kept, lost, torn within or reordered, sector by sector, name by name, as a
+//! seed decides: the same seed and the same calls give the same disk. A failed fsync throws the dirty bytes away and
+//! calls them clean, as Linux does: a second fsync succeeds and saves nothing.
 
 mod contents;
 mod disk;
@@ -33,7 +33,8 @@ impl SimulatedDisk {
         locked(&self.0).power_loss();
     }
 
-    /// The process goes, the machine stays: nothing is lost, and nothing more is durable than before; open files are dead.
+    /// The process goes, the machine stays: nothing is lost, and nothing more is durable than before; open files are
+    /// dead.
     pub fn process_end(&self) {
         locked(&self.0).reboot();
     }

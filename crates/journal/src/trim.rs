@@ -19,12 +19,12 @@ impl Journal {
     /// Removes every segment that holds no position at or above `through`: those below are durable elsewhere. When that
     /// is everything, a new segment is begun first, so that nothing is left but its header: that keeps id and position.
     ///
-    /// Blocks for a few fsyncs and, when everything may go, for the records appended before. Segments go oldest first and
-    /// the folder is synced after each: whatever a crash leaves has no hole.
+    /// Blocks for a few fsyncs and, when everything may go, for the records appended before. Segments go oldest first
+    /// and the folder is synced after each: whatever a crash leaves has no hole.
     ///
     /// # Errors
-    /// [`MaintainError::Io`]: the rest stays and is tried again next time. A full disk is no error: what can go without a
-    /// new segment goes.
+    /// [`MaintainError::Io`]: the rest stays and is tried again next time. A full disk is no error: what can go without
+    /// a new segment goes.
     pub fn trim(&self, through: u64) -> Result<Trimmed, MaintainError> {
         let _alone = locked(&self.trimming);
         if locked(&self.shared.state).next <= through {
@@ -55,8 +55,8 @@ impl Journal {
         Ok(trimmed)
     }
 
-    /// The oldest segment, unless it is the last or still needed. It reaches up to where the one after it begins: what may
-    /// be missing between them is not coming back.
+    /// The oldest segment, unless it is the last or still needed. It reaches up to where the one after it begins: what
+    /// may be missing between them is not coming back.
     fn oldest_below(&self, through: u64) -> Option<(std::path::PathBuf, u64)> {
         let state = locked(&self.shared.state);
         let (oldest, after) = (state.segments.front()?, state.segments.get(1)?);

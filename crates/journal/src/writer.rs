@@ -1,10 +1,11 @@
 //! Writes groups of records: the one place that decides when a record is durable.
 //!
-//! A group is one write and one fsync. Before the first record of a new segment is written, the segment's header and its
-//! name in the folder are durable ([`segment::create`]). A segment found at start is never written to again.
+//! A group is one write and one fsync. Before the first record of a new segment is written, the segment's header and
+//! its name in the folder are durable ([`segment::create`]). A segment found at start is never written to again.
 //!
 //! What an error means is decided here, once: no room → the group is refused, the file cut back to what was synced, and
-//! the next group tries again. Anything else, and any failed fsync → poisoned: nothing is retried, nothing written again.
+//! the next group tries again. Anything else, and any failed fsync → poisoned: nothing is retried, nothing written
+//! again.
 
 use std::io;
 use std::path::PathBuf;
@@ -151,7 +152,8 @@ impl Writer {
         self.mend()
     }
 
-    /// Cuts off what a refused group left, durably: neither the next group nor the next segment may find it behind them.
+    /// Cuts off what a refused group left, durably: neither the next group nor the next segment may find it behind
+    /// them.
     fn mend(&mut self) -> Result<(), Failed> {
         if let Some(active) = self.active.as_mut().filter(|active| active.frayed) {
             let path = active.segment().path(&self.dir);
@@ -217,8 +219,8 @@ impl Writer {
             self.forsake();
             return self.poison(failed.to_string());
         }
-        // Durably, before anybody is told that nothing was kept. A file system that has no room for that either is tried
-        // again before the next write.
+        // Durably, before anybody is told that nothing was kept. A file system that has no room for that either is
+        // tried again before the next write.
         match self.mend() {
             Err(mending) if mending.sync || !is_full(&mending.source) => return self.poison(mending.to_string()),
             Ok(()) | Err(_) => {}

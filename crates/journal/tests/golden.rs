@@ -1,5 +1,5 @@
-//! Journals written by earlier versions must open for ever, with the same answers. The samples are never rewritten; a new
-//! format version adds its own.
+//! Journals written by earlier versions must open for ever, with the same answers. The samples are never rewritten; a
+//! new format version adds its own.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ fn open_copy(sample: &str) -> (TempDir, Journal, Recovery) {
     (copy, journal, recovery)
 }
 
-/// The samples' records: six, of 1 to 6 positions; the payload is a line of text, the fourth empty, the fifth every byte.
+/// The samples' records: six, of 1 to 6 positions; the payload is a line of text, the fourth empty, the fifth every
+/// byte.
 fn written() -> Vec<(u64, u32, Vec<u8>)> {
     let payloads: [Vec<u8>; 6] = [
         b"record 1\n".to_vec(),

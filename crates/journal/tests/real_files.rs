@@ -19,8 +19,8 @@ fn replay(journal: &Journal) -> Vec<(u64, u32, Vec<u8>)> {
     records
 }
 
-/// Many threads, several segments, restarts in between: every record once, in order, same bytes; then nothing is left but
-/// the position.
+/// Many threads, several segments, restarts in between: every record once, in order, same bytes; then nothing is left
+/// but the position.
 #[test]
 fn what_was_acknowledged_is_replayed_after_a_restart() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -30,10 +30,11 @@ pub(crate) struct Coverage {
 }
 
 impl Coverage {
-    /// What `snapshot` covers: every day that an import brought, also without an event, and every day with a live event.
+    /// What `snapshot` covers: every day that an import brought, also without an event, and every day with a live
+    /// event.
     ///
-    /// With a run remembered of which every part is still there, only what was added since is read: nothing else can have
-    /// changed. When a part is gone (compacted, replaced, erased), all of it is read.
+    /// With a run remembered of which every part is still there, only what was added since is read: nothing else can
+    /// have changed. When a part is gone (compacted, replaced, erased), all of it is read.
     pub(crate) fn of(
         store: &Store,
         snapshot: &Snapshot,

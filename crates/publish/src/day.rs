@@ -38,8 +38,8 @@ impl Event {
 }
 
 /// Puts the events of a day into the order of its file: by the time as it is shown, compared as text, which is how the
-/// archive has always been sorted. A day that one archive alone brought keeps that archive's order, so that it comes out
-/// as it came in.
+/// archive has always been sorted. A day that one archive alone brought keeps that archive's order, so that it comes
+/// out as it came in.
 pub(crate) fn sort(events: &mut [Event]) {
     if from_one_archive(events) {
         events.sort_unstable_by_key(|event| event.position);

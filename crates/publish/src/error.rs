@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use store::TableError;
 
-/// A publication failed. Files that were renamed into place before stay, whole and right; the index is the old one or the
-/// new one. The next run does the rest.
+/// A publication failed. Files that were renamed into place before stay, whole and right; the index is the old one or
+/// the new one. The next run does the rest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {

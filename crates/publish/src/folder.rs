@@ -16,8 +16,8 @@ const PART: (&str, &str) = (".", ".hubscope-part");
 /// What is appended to the name of a file that stands where only ours may.
 const ASIDE: &str = ".set-aside";
 
-/// Clocks of file systems tick every few milliseconds, some every two seconds: a file that was changed so shortly before
-/// it was looked at could have been changed again without a trace.
+/// Clocks of file systems tick every few milliseconds, some every two seconds: a file that was changed so shortly
+/// before it was looked at could have been changed again without a trace.
 const TICK: Duration = Duration::from_secs(2);
 
 /// How a file looked when its bytes were known.
@@ -72,8 +72,8 @@ impl Folder {
         look().map_err(PublishError::io("look at", &path))
     }
 
-    /// Whether the file `name` still has the bytes with the SHA-256 `digest` that it had at `stamp`: by its length and its
-    /// time where these can tell, else by reading it.
+    /// Whether the file `name` still has the bytes with the SHA-256 `digest` that it had at `stamp`: by its length and
+    /// its time where these can tell, else by reading it.
     pub(crate) fn still_holds(&self, name: &str, stamp: &Stamp, digest: &[u8; 32]) -> bool {
         let path = self.root.join(name);
         let Ok(metadata) = fs::metadata(&path) else { return false };

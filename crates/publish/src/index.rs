@@ -40,8 +40,8 @@ pub(crate) fn jsonl(entries: &[Entry]) -> String {
     entries.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The page: a table with the headings that readers look for, newest first. It asks nothing of any other host and runs no
-/// script.
+/// The page: a table with the headings that readers look for, newest first. It asks nothing of any other host and runs
+/// no script.
 pub(crate) fn page(title: &str, entries: &[Entry], generated: EventTime) -> String {
     let title = escaped(title);
     let events: u64 = entries.iter().map(|entry| entry.events).sum();

@@ -5,13 +5,14 @@
 //!                    sort, compare with the file that is there, write what differs ─▶ index.jsonl, index.html, last
 //! ```
 //!
-//! Invariants: **P1** a field that was not declared public never leaves ([`line`](self) is the only place where an event's
-//! text passes). **P2** a day's file is a pure function of the table: the same snapshot gives the same bytes, whatever was
-//! published before. **P3** the index lists exactly the files that exist; a day is published if a source covered it, also
-//! with no event. **P4** each run writes the page anew with its time, so that a publisher that stops is seen.
+//! Invariants: **P1** a field that was not declared public never leaves ([`line`](self) is the only place where an
+//! event's text passes). **P2** a day's file is a pure function of the table: the same snapshot gives the same bytes,
+//! whatever was published before. **P3** the index lists exactly the files that exist; a day is published if a source
+//! covered it, also with no event. **P4** each run writes the page anew with its time, so that a publisher that stops
+//! is seen.
 //!
-//! Only schemas of which something was declared public are published; nothing of the quarantine is. Readers see old files
-//! or new ones, never half: every file is written aside, synced and renamed. The format is described in
+//! Only schemas of which something was declared public are published; nothing of the quarantine is. Readers see old
+//! files or new ones, never half: every file is written aside, synced and renamed. The format is described in
 //! `docs/formats/archive.md`.
 
 mod coverage;

@@ -1,8 +1,8 @@
 //! One event as the public sees it.
 //!
 //! The event's own text is shown untouched wherever the rules change nothing. Where they do (a time is cut, a field is
-//! not declared public, the event was nested), the event is written anew exactly as Python's `json.dumps` would: that is
-//! how every line of the archive came to be.
+//! not declared public, the event was nested), the event is written anew exactly as Python's `json.dumps` would: that
+//! is how every line of the archive came to be.
 
 use event::EventTime;
 use event::pyjson::{self, Field, Object, SyntaxError};
@@ -30,8 +30,8 @@ pub(crate) struct Nesting {
     pub(crate) event: bool,
 }
 
-/// Shows the event `text`, of which the door read `time`, by the rules of `policy` (P1: what is not declared public never
-/// leaves).
+/// Shows the event `text`, of which the door read `time`, by the rules of `policy` (P1: what is not declared public
+/// never leaves).
 ///
 /// # Errors
 ///
@@ -79,8 +79,8 @@ fn may_leave(policy: &Policy, field: &Field<'_>) -> bool {
     }
 }
 
-/// Cuts every field that is shown by the minute; returns the first one's text, or the minute that the door read, in UTC,
-/// where none is shown.
+/// Cuts every field that is shown by the minute; returns the first one's text, or the minute that the door read, in
+/// UTC, where none is shown.
 fn cut_times(object: &mut Object<'_>, time: EventTime, policy: &Policy, changed: &mut bool) -> String {
     let coarsened = |field: &&Field<'_>| policy.visibility(&field.key) == Visibility::Coarsened(Coarsening::Minute);
     let keys: Vec<String> =
@@ -105,8 +105,8 @@ fn utc_minute(time: EventTime) -> String {
     to_minute(&time.to_string()).unwrap_or_else(|| time.to_string())
 }
 
-/// Whether `text` is one line and holds exactly the fields of `object`, each once. A repeated key is the reason to look:
-/// its earlier value is not in `object` and was judged by nobody.
+/// Whether `text` is one line and holds exactly the fields of `object`, each once. A repeated key is the reason to
+/// look: its earlier value is not in `object` and was judged by nobody.
 fn stands_as_it_is(text: &str, object: &Object<'_>) -> bool {
     !text.contains(['\n', '\r']) && holds_only(text, object).is_some()
 }

@@ -1,7 +1,8 @@
-//! What a run remembers for the next one to the same folder, so that a schedule costs what came in and not what is there.
+//! What a run remembers for the next one to the same folder, so that a schedule costs what came in and not what is
+//! there.
 //!
-//! It lives as long as the process. The first run reads everything, so nothing is ever believed that an earlier process,
-//! or another table, wrote down.
+//! It lives as long as the process. The first run reads everything, so nothing is ever believed that an earlier
+//! process, or another table, wrote down.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -65,8 +65,9 @@ impl Publisher {
     }
 
     /// Brings the folder `to` up to date with what the store holds now: files of days that are missing or differ are
-    /// written, then the index. The folder is made if need be. The current day is published as far as it has come. The first
-    /// run to a folder reads the whole table, later ones what came in since, and again the whole when parts were rewritten.
+    /// written, then the index. The folder is made if need be. The current day is published as far as it has come. The
+    /// first run to a folder reads the whole table, later ones what came in since, and again the whole when parts were
+    /// rewritten.
     ///
     /// Cancel safety: dropping the future does not end the run, and a later call waits for it.
     ///

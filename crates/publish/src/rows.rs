@@ -97,8 +97,8 @@ pub(crate) fn days(batch: &RecordBatch, policies: &Policies, mut each: impl FnMu
     Ok(())
 }
 
-/// Each row of `batch` that is published on a day that is `wanted`, shown, with its day. `None` for a row whose text is no JSON object: it is
-/// withheld.
+/// Each row of `batch` that is published on a day that is `wanted`, shown, with its day. `None` for a row whose text is
+/// no JSON object: it is withheld.
 ///
 /// # Errors
 ///

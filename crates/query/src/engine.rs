@@ -1,8 +1,8 @@
 //! Runs questions: each over one snapshot, on threads of its own, within its limits.
 //!
 //! Queries have a runtime to themselves, so that a hostile one takes nothing from ingest but its share of the cores. A
-//! query that is over time, or whose asker is gone, is cancelled; operators give way between batches, and functions that
-//! could run for long look at the clock themselves. Its place is free again only when it has really ended.
+//! query that is over time, or whose asker is gone, is cancelled; operators give way between batches, and functions
+//! that could run for long look at the clock themselves. Its place is free again only when it has really ended.
 
 use std::fmt;
 use std::sync::Arc;

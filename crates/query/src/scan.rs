@@ -2,7 +2,8 @@
 //!
 //! A plain Parquet scan over the snapshot's list of parts, united with the tail's batches. Parts whose statistics show
 //! that no row can match are not opened; filters are always reported as inexact, so that each row is looked at again
-//! and a wrong or missing statistic costs time, never rows. Footers are cached for all queries, since parts never change.
+//! and a wrong or missing statistic costs time, never rows. Footers are cached for all queries, since parts never
+//! change.
 
 use std::sync::Arc;
 

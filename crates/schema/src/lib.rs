@@ -1,11 +1,13 @@
 //! What events must look like, who may see which part, and which parts are columns.
 //!
-//! A [`Registry`] holds every revision of every schema: those built in (the folder `schemas`, embedded) and those that an
-//! operator adds. One id and version can have several texts, because emitters change texts without a new version; each
-//! text is one [`Entry`], an event is valid if any text of its id and version accepts it, and the newest is asked first.
+//! A [`Registry`] holds every revision of every schema: those built in (the folder `schemas`, embedded) and those that
+//! an operator adds. One id and version can have several texts, because emitters change texts without a new version;
+//! each text is one [`Entry`], an event is valid if any text of its id and version accepts it, and the newest is asked
+//! first.
 //!
 //! ```text
-//! schema text ─ source ─▶ JSON ─ metaschema ─▶ rules kept? ─ compile ─▶ Entry ─▶ Registry ─ find(id, version) ─▶ validate
+//! schema text ─ source ─▶ JSON ─ metaschema ─▶ rules kept? ─ compile ─▶ Entry ─▶ Registry ─ find(id, version) ─▶
+//! validate
 //! ```
 //!
 //! Events are validated as they were parsed ([`json`]), without a copy. Nothing is ever fetched: a `$ref` to another

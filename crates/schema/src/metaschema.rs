@@ -1,8 +1,9 @@
 //! What a schema must satisfy to be registered.
 //!
-//! **Source**: the meta-schemas of `jupyter_events` (`event-metaschema.yml`, `property-metaschema.yml`), written as code so
-//! that each complaint can say what would be right. Where BinderHub and `jupyter_telemetry` allow more (an id without a
-//! scheme), so do we. Two rules are ours: no `$ref` leaves the document, and references must not multiply without bound.
+//! **Source**: the meta-schemas of `jupyter_events` (`event-metaschema.yml`, `property-metaschema.yml`), written as
+//! code so that each complaint can say what would be right. Where BinderHub and `jupyter_telemetry` allow more (an id
+//! without a scheme), so do we. Two rules are ours: no `$ref` leaves the document, and references must not multiply
+//! without bound.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +12,8 @@ use serde_json::{Map, Value};
 use crate::RegisterError;
 use crate::source::each_child;
 
-/// How many schema steps one value of an event may cost, references followed: the largest schema known takes 90. Without
-/// a bound twenty lines of references that each name the next twice cost a million.
+/// How many schema steps one value of an event may cost, references followed: the largest schema known takes 90.
+/// Without a bound twenty lines of references that each name the next twice cost a million.
 const STEPS_MAX: u64 = 20_000;
 
 /// What the rest needs to know of a schema that satisfies the rules.
@@ -30,8 +31,8 @@ pub(crate) struct Identity {
 pub(crate) enum Style {
     /// `jupyter_events`: the id is a URI; draft 7, formats are checked.
     Events,
-    /// BinderHub and `jupyter_telemetry`: the id has no scheme; the newest draft unless `$schema` says otherwise, formats
-    /// are not checked.
+    /// BinderHub and `jupyter_telemetry`: the id has no scheme; the newest draft unless `$schema` says otherwise,
+    /// formats are not checked.
     Plain,
 }
 

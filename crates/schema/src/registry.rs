@@ -63,8 +63,8 @@ impl Registry {
         Self { shared: Arc::new(shared) }
     }
 
-    /// This registry and one more schema text, JSON or YAML, which is asked first from now on. A text that is registered
-    /// already changes nothing. Versions of a known id share its policy; of a new id everything is private.
+    /// This registry and one more schema text, JSON or YAML, which is asked first from now on. A text that is
+    /// registered already changes nothing. Versions of a known id share its policy; of a new id everything is private.
     ///
     /// # Errors
     /// The text cannot be used; the message says where and what would be right.

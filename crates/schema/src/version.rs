@@ -35,8 +35,8 @@ impl VersionText<'_> {
     }
 }
 
-/// The version that `value` stands for: a text as it is, a whole number by its digits (`5.0` is `5`, written as a float);
-/// `None` for anything else. The second value tells whether it was a float.
+/// The version that `value` stands for: a text as it is, a whole number by its digits (`5.0` is `5`, written as a
+/// float); `None` for anything else. The second value tells whether it was a float.
 pub fn version_text(value: &Value) -> Option<(VersionText<'_>, bool)> {
     if let Some(text) = value.as_str() {
         return Some((VersionText { text: Text::Given(text), is_number: false }, false));

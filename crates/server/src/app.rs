@@ -83,8 +83,8 @@ pub struct Vitals {
 /// What commands of the same program ask of a running server: `POST /control/<verb>` with a JSON body, on the control
 /// socket alone.
 pub trait Control: Debug + Send + Sync {
-    /// Does `verb`. The lines are sent on as they come (NDJSON), so that a long task shows progress; the last one is its
-    /// result. `None` when there is no such verb.
+    /// Does `verb`. The lines are sent on as they come (NDJSON), so that a long task shows progress; the last one is
+    /// its result. `None` when there is no such verb.
     fn call(&self, verb: &str, argument: serde_json::Value) -> Option<ControlLines>;
 }
 

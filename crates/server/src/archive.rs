@@ -60,8 +60,8 @@ fn content_type(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The file, its length and its tag; `None` when there is none. The publisher replaces files by renaming, so an open one
-/// never changes.
+/// The file, its length and its tag; `None` when there is none. The publisher replaces files by renaming, so an open
+/// one never changes.
 async fn open(folder: &FilePath, name: &str) -> io::Result<Option<(File, u64, HeaderValue)>> {
     let file = match File::open(folder.join(name)).await {
         Ok(file) => file,

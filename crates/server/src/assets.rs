@@ -55,3 +55,10 @@ pub(crate) async fn get(Path(name): Path<String>) -> Result<Response, Problem> {
     ];
     Ok((headers, asset.bytes).into_response())
 }
+
+/// `GET /favicon.ico`: the icon under the one name that never changes, so it is kept for a day alone.
+pub(crate) async fn icon() -> Result<Response, Problem> {
+    let mut response = get(Path("icon.svg".to_owned())).await?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    Ok(response)
+}

@@ -1,5 +1,5 @@
-//! Wraps every request: an id, headers that keep browsers strict, a refusal of other sites' requests, and an answer also
-//! when a handler panics.
+//! Wraps every request: an id, headers that keep browsers strict, a refusal of other sites' requests, and an answer
+//! also when a handler panics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};

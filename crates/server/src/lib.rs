@@ -1,16 +1,18 @@
 //! Shown: pages, REST and the HTTP door.
 //!
 //! ```text
-//! socket ─▶ serve (who may talk, how long) ─▶ guard (id, headers, panics) ─▶ router ─▶ api/ · pages/ · archive ─▶ reader
-//!                                                                             └▶ ingest::Admission ─▶ Collect (the ack)
+//! socket ─▶ serve (who may talk, how long) ─▶ guard (id, headers, panics) ─▶ router ─▶ api/ · pages/ · archive ─▶
+//! reader
+//!                                                                             └▶ ingest::Admission ─▶ Collect (the
+//!   ack)
 //! ```
 //!
-//! Invariants: an answer to events is sent after [`ingest::Collect::collect`] returned, never before. Every body, wait and
-//! connection is bounded by [`Limits`]. Every error leaves through `error`, as a problem document. No page loads, runs or
-//! styles anything that is not a file of `web/`.
+//! Invariants: an answer to events is sent after [`ingest::Collect::collect`] returned, never before. Every body, wait
+//! and connection is bounded by [`Limits`]. Every error leaves through `error`, as a problem document. No page loads,
+//! runs or styles anything that is not a file of `web/`.
 //!
-//! It decides nothing about events, holds no state beyond a second's worth of the newest launches, and writes nothing to
-//! disk. The one thing that it reads from disk is the published archive. No other crate names axum.
+//! It decides nothing about events, holds no state beyond a second's worth of the newest launches, and writes nothing
+//! to disk. The one thing that it reads from disk is the published archive. No other crate names axum.
 
 mod address;
 mod api;

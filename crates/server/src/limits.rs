@@ -14,8 +14,8 @@ pub struct Limits {
     /// Time for a whole request head, and for an idle connection between two requests. A handler sends its head in one
     /// packet; 30 s forgives the slowest link and still frees a silent connection.
     pub head_time: Duration,
-    /// Bytes of a request head. `HTTPHandler` with GET puts a whole record into the address, which the `http` crate holds
-    /// to 65,534 bytes; the same again is room for headers.
+    /// Bytes of a request head. `HTTPHandler` with GET puts a whole record into the address, which the `http` crate
+    /// holds to 65,534 bytes; the same again is room for headers.
     pub head_bytes_max: usize,
     /// Headers of a request: twice what browsers behind two proxies send.
     pub headers_max: usize,

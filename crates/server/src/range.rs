@@ -1,4 +1,5 @@
-//! The time range that an address asks for: `range=28d` (also `90d`, `12m`, `all`) or `from=` and `to=`, half-open, UTC days.
+//! The time range that an address asks for: `range=28d` (also `90d`, `12m`, `all`) or `from=` and `to=`, half-open, UTC
+//! days.
 
 use event::{Day, EventTime};
 

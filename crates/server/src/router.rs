@@ -79,6 +79,8 @@ fn routes(state: &State) -> Router {
         .route("/kpi/{id}", get(pages::question::page))
         .route("/quarantine", get(pages::quarantine::page))
         .route("/assets/{name}", get(assets::get))
+        // browsers ask for it on pages that name no icon, such as the archive's, whose files are the same everywhere
+        .route("/favicon.ico", get(assets::icon))
         .fallback(pages::nowhere)
         .with_state(state.clone())
 }

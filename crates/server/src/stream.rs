@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// `S`, whose writes fail with [`io::ErrorKind::TimedOut`] when the peer takes nothing for `patience`. Reads pass through:
-/// heads and bodies have bounds of their own.
+/// `S`, whose writes fail with [`io::ErrorKind::TimedOut`] when the peer takes nothing for `patience`. Reads pass
+/// through: heads and bodies have bounds of their own.
 #[derive(Debug)]
 pub(crate) struct Patient<S> {
     stream: S,

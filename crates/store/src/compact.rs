@@ -1,7 +1,7 @@
 //! Compaction: many small parts become few, in one commit that changes no row.
 //!
-//! Reading and writing go on beside flushes and imports; only the commit takes the committer. If a part taken is gone by
-//! then (an import replaced its rows), what was written is dropped and nothing happens.
+//! Reading and writing go on beside flushes and imports; only the commit takes the committer. If a part taken is gone
+//! by then (an import replaced its rows), what was written is dropped and nothing happens.
 
 use std::collections::HashSet;
 use std::sync::Arc;

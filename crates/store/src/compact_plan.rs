@@ -1,8 +1,8 @@
 //! Which parts a compaction takes, and where in time it cuts them.
 //!
 //! Only small parts are taken, and only those that share months with another small one: rewriting a part that stands
-//! alone in its months gains nothing. Cuts lie between UTC months of `time`; neighbouring months too small to be worth a
-//! file share one, so that ten thousand days of a tiny hub do not become hundreds of files.
+//! alone in its months gains nothing. Cuts lie between UTC months of `time`; neighbouring months too small to be worth
+//! a file share one, so that ten thousand days of a tiny hub do not become hundreds of files.
 
 use std::ops::Range;
 

@@ -130,8 +130,8 @@ impl Delta {
         self.view.transactions.get(app_id).copied()
     }
 
-    /// Moves to the newest version. What others committed, or what a commit of ours left whose outcome is unknown, is made
-    /// durable before it is believed: a commit that can be read may yet vanish in a power cut.
+    /// Moves to the newest version. What others committed, or what a commit of ours left whose outcome is unknown, is
+    /// made durable before it is believed: a commit that can be read may yet vanish in a power cut.
     pub(crate) async fn refresh(&mut self) -> Result<(), TableError> {
         let poisoned = self.fs.poisoned().map(str::to_owned);
         if let Some(reason) = poisoned {

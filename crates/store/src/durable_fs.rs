@@ -1,8 +1,8 @@
 //! Local disk as an object store whose every change is on disk when the call returns.
 //!
-//! The local store of `object_store` never syncs, and to sync after its call would be too late: it links a name to bytes
-//! that a power cut can still lose, and an empty `N.json` bricks a Delta table. So here a file is written under a name
-//! that lists do not show (`<name>#<digits>`), synced, and only then linked ([`PutMode::Create`]) or renamed into
+//! The local store of `object_store` never syncs, and to sync after its call would be too late: it links a name to
+//! bytes that a power cut can still lose, and an empty `N.json` bricks a Delta table. So here a file is written under a
+//! name that lists do not show (`<name>#<digits>`), synced, and only then linked ([`PutMode::Create`]) or renamed into
 //! place; then its directory is synced, and so is the parent of every directory made on the way.
 //!
 //! A directory whose sync failed may have lost any of its names, and a second sync could say "done" without having done
@@ -77,8 +77,8 @@ impl DurableFs {
         self.writes.make_dirs(dir)
     }
 
-    /// Makes every name in `dir` durable, whoever wrote it: a process killed between a link and the sync after it leaves
-    /// a name that can be read and still be lost. Blocks.
+    /// Makes every name in `dir` durable, whoever wrote it: a process killed between a link and the sync after it
+    /// leaves a name that can be read and still be lost. Blocks.
     ///
     /// # Errors
     /// The disk's, or that the store is poisoned.
@@ -87,8 +87,8 @@ impl DurableFs {
         self.writes.sync_dir(dir)
     }
 
-    /// Removes the files that writers in `dir` left behind when they died. Only the owner of the folder may call it, and
-    /// only while nothing is being written. Blocks. Returns how many there were.
+    /// Removes the files that writers in `dir` left behind when they died. Only the owner of the folder may call it,
+    /// and only while nothing is being written. Blocks. Returns how many there were.
     ///
     /// # Errors
     /// The disk's.

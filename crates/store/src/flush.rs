@@ -4,9 +4,9 @@
 //! moves in the same commit as the rows, and also when there are none. Each table drops rows at or below its *own*
 //! transaction, so a flush that died between the two is healed by the next.
 //!
-//! Delta accepts a commit twice, so each attempt first looks at the newest version and is written on exactly that one; a
-//! commit of the same collector in between makes it fail. After an error nobody knows whether the commit arrived: look
-//! again, and believe only what has been made durable.
+//! Delta accepts a commit twice, so each attempt first looks at the newest version and is written on exactly that one;
+//! a commit of the same collector in between makes it fail. After an error nobody knows whether the commit arrived:
+//! look again, and believe only what has been made durable.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -108,7 +108,8 @@ pub(crate) async fn commit(delta: &mut Delta, change: &Change) -> Result<(), Tab
     Err(error)
 }
 
-/// Writes `batches`, sorted, into as many parts as their size asks for, after making sure that the table has the columns.
+/// Writes `batches`, sorted, into as many parts as their size asks for, after making sure that the table has the
+/// columns.
 pub(crate) async fn write_sorted(
     delta: &mut Delta,
     schema: &SchemaRef,

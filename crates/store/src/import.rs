@@ -1,9 +1,9 @@
 //! Import: days of a source that is durable itself, each once, and anew when the source has changed.
 //!
-//! The ledger is the table: each (source, day) is an application id of its own, `import/<name>/<day>`, and its version 63
-//! bits of the SHA-256 of what was read. Same hash, nothing to do. Changed, the rows of that day go (the parts that hold
-//! them are rewritten) and the new ones come, in one commit. A day without an event is a transaction without a row, and
-//! so covered.
+//! The ledger is the table: each (source, day) is an application id of its own, `import/<name>/<day>`, and its version
+//! 63 bits of the SHA-256 of what was read. Same hash, nothing to do. Changed, the rows of that day go (the parts that
+//! hold them are rewritten) and the new ones come, in one commit. A day without an event is a transaction without a
+//! row, and so covered.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::AddAssign;
@@ -80,8 +80,8 @@ struct Prepared {
 
 impl Store {
     /// Brings the days `units` of the import `collector` into the tables. Units are committed together up to
-    /// [`crate::Options::import_bytes_max`] of text, so that many small days make few parts. Of several units of one day
-    /// the last counts.
+    /// [`crate::Options::import_bytes_max`] of text, so that many small days make few parts. Of several units of one
+    /// day the last counts.
     ///
     /// Cancel safe, and safe to repeat: what was committed is found unchanged.
     ///

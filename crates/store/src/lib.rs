@@ -6,11 +6,12 @@
 //!                         snapshot = parts ∪ tail, every event once ─▶ scan, or the query engine's own reading
 //! ```
 //!
-//! Invariants: **S1** positions of a journal have no gap and no double up to its transaction ([`Store::verify_positions`]).
-//! **S2** compaction keeps the multiset of rows. **S3** what was acknowledged shows in the next [`Store::snapshot`].
+//! Invariants: **S1** positions of a journal have no gap and no double up to its transaction
+//! ([`Store::verify_positions`]). **S2** compaction keeps the multiset of rows. **S3** what was acknowledged shows in
+//! the next [`Store::snapshot`].
 //!
-//! It names Delta, and nothing above it does. It knows no SQL, no HTTP, no schema's text; it never decides when to flush.
-//! The format is described in `docs/formats/tables.md`.
+//! It names Delta, and nothing above it does. It knows no SQL, no HTTP, no schema's text; it never decides when to
+//! flush. The format is described in `docs/formats/tables.md`.
 
 mod base64;
 mod columns;

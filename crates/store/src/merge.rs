@@ -1,7 +1,7 @@
 //! Many sorted parts into few: a merge that holds one batch of each, cut by time.
 //!
-//! Every part is sorted when it is written, so nothing is sorted here. Were one not (another program's), the output would
-//! be less well sorted; it would hold the same rows.
+//! Every part is sorted when it is written, so nothing is sorted here. Were one not (another program's), the output
+//! would be less well sorted; it would hold the same rows.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -63,7 +63,8 @@ impl Part {
     }
 }
 
-/// A time of the log. Delta's own writers cut it to milliseconds, so one of theirs may be up to 1 ms low; ours is exact.
+/// A time of the log. Delta's own writers cut it to milliseconds, so one of theirs may be up to 1 ms low; ours is
+/// exact.
 fn instant(value: &Value) -> Option<EventTime> {
     let timestamp: Timestamp = value.as_str()?.parse().ok()?;
     Some(EventTime::from_micros(timestamp.as_microsecond()))

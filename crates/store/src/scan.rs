@@ -40,8 +40,8 @@ pub enum Selection {
     Positions(CollectorId, Range<Position>),
     /// Those with `time` in a half-open range. Rows without a time are left out.
     Time(Range<EventTime>),
-    /// Those that belong to one of the days `start <= day < end`: a row of an import to the day whose file held it, a row
-    /// of a journal to the UTC day of its `time`.
+    /// Those that belong to one of the days `start <= day < end`: a row of an import to the day whose file held it, a
+    /// row of a journal to the UTC day of its `time`.
     Days(Range<Day>),
 }
 

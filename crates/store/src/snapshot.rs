@@ -45,8 +45,8 @@ impl TableSnapshot {
 }
 
 impl Snapshot {
-    /// Names what was seen: two answers with the same text saw the same rows. Versions of `events` and `quarantine`, and
-    /// the position up to which the tail reaches.
+    /// Names what was seen: two answers with the same text saw the same rows. Versions of `events` and `quarantine`,
+    /// and the position up to which the tail reaches.
     pub fn data_version(&self) -> String {
         let reached = self.attached.as_ref().map_or(0, |(_, through)| through.0);
         format!("{}.{}.{}", self.events.version, self.quarantine.version, reached)
@@ -60,8 +60,8 @@ impl Snapshot {
         }
     }
 
-    /// The days that the import `collector` covers, also those without an event, with [`crate::unit_version`] of what was
-    /// imported.
+    /// The days that the import `collector` covers, also those without an event, with [`crate::unit_version`] of what
+    /// was imported.
     pub fn import_ledger(&self, collector: &CollectorId) -> BTreeMap<Day, i64> {
         ledger(&self.transactions, collector)
     }

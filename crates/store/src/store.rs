@@ -88,7 +88,8 @@ impl Committer {
 }
 
 impl Store {
-    /// Opens the tables under `root/tables`, or makes them. `columns` are the promoted columns that `events` has to have.
+    /// Opens the tables under `root/tables`, or makes them. `columns` are the promoted columns that `events` has to
+    /// have.
     ///
     /// # Errors
     /// [`OpenError`]: the folder, a table, or a column whose name is taken with another type.
@@ -157,8 +158,8 @@ impl Store {
     }
 
     /// Shows rows that the journal has made durable: whoever calls [`Self::snapshot`] after this returns sees them.
-    /// `first` is the position of the request's first event. Rows below [`Self::committed`] are passed over, so a replay
-    /// may begin earlier. Takes microseconds.
+    /// `first` is the position of the request's first event. Rows below [`Self::committed`] are passed over, so a
+    /// replay may begin earlier. Takes microseconds.
     ///
     /// # Panics
     /// In debug builds, when positions have a gap or come twice (S1), or no journal is attached. Release builds count
@@ -179,8 +180,8 @@ impl Store {
         self.counters.tail_text_bytes.fetch_add(rows.text_bytes as u64, Ordering::Relaxed);
     }
 
-    /// Says that the journal holds no position below `next` any more that was not acknowledged here: damage took them, and
-    /// the journal has reported it. Does nothing when there are none such.
+    /// Says that the journal holds no position below `next` any more that was not acknowledged here: damage took them,
+    /// and the journal has reported it. Does nothing when there are none such.
     pub fn pass_over(&self, next: Position) {
         let mut live = self.live();
         if let Some(attached) = live.attached.as_mut().filter(|attached| attached.next < next) {
@@ -193,7 +194,8 @@ impl Store {
         }
     }
 
-    /// One consistent view of everything acknowledged or imported so far. Cheap: the same `Arc` until something changes.
+    /// One consistent view of everything acknowledged or imported so far. Cheap: the same `Arc` until something
+    /// changes.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let mut live = self.live();
         if let Some(snapshot) = &live.snapshot {

@@ -1,8 +1,8 @@
 //! What was acknowledged and is not yet in a table: Arrow batches in order of position.
 //!
-//! Requests are often of a single event, and a query over ten thousand batches of one row would crawl. So a new batch is
-//! joined with the one before it as long as that one is not longer: the number of batches grows with the logarithm of
-//! the rows, and a row is copied a logarithmic number of times, up to [`JOINED_ROWS_MAX`].
+//! Requests are often of a single event, and a query over ten thousand batches of one row would crawl. So a new batch
+//! is joined with the one before it as long as that one is not longer: the number of batches grows with the logarithm
+//! of the rows, and a row is copied a logarithmic number of times, up to [`JOINED_ROWS_MAX`].
 
 use arrow::array::{Array, AsArray, RecordBatch, new_null_array};
 use arrow::compute::concat_batches;

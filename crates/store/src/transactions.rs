@@ -1,7 +1,7 @@
 //! All application transactions of a table: per application id, the last version committed.
 //!
-//! Delta's reader answers for one id at a time; an import has one id for each of its days, so they are read here at once,
-//! from the newest checkpoint and the commits after it.
+//! Delta's reader answers for one id at a time; an import has one id for each of its days, so they are read here at
+//! once, from the newest checkpoint and the commits after it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Removal of files that no version needs: replaced parts, and parts whose commit never came.
 //!
-//! A file goes only when nobody in this process holds it (parts count their holders) and the grace for readers elsewhere
-//! is over. For a file let go of before this process began, the grace begins with the process.
+//! A file goes only when nobody in this process holds it (parts count their holders) and the grace for readers
+//! elsewhere is over. For a file let go of before this process began, the grace begins with the process.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};

@@ -26,7 +26,8 @@ pub struct PositionCheck {
     pub through: Position,
     /// Rows found in both tables' files.
     pub rows: u64,
-    /// Positions below `through` that are missing, first hundred ranges. Empty for an import, whose positions have gaps.
+    /// Positions below `through` that are missing, first hundred ranges. Empty for an import, whose positions have
+    /// gaps.
     pub gaps: Vec<Range<u64>>,
     /// Positions that come more than once, the first hundred met.
     pub doubles: Vec<u64>,

@@ -10,8 +10,8 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use store::{DurableFs, Rows, Store, Table};
 use support::*;
 
-/// Checks the order of `changes`: whatever gets its name was synced after its last write; whatever the log of Delta then
-/// names was itself named durably; and nothing that was named is left without a sync of its directory.
+/// Checks the order of `changes`: whatever gets its name was synced after its last write; whatever the log of Delta
+/// then names was itself named durably; and nothing that was named is left without a sync of its directory.
 fn assert_ordered(changes: &[Change]) {
     for (index, change) in changes.iter().enumerate() {
         if let Change::Link(from, to) | Change::Rename(from, to) = change {

@@ -6,10 +6,11 @@ use anyhow::Result;
 use clap::Subcommand;
 use query::Catalogue;
 
-use super::{Data, Format, Usage};
+use super::{Data, Usage};
 use crate::access::{self, Start};
 use crate::config::Config;
 use crate::operations::Request;
+use crate::output::Format;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Kpi {

@@ -3,7 +3,6 @@
 mod archive;
 mod import;
 mod kpi;
-mod output;
 mod query;
 mod schema;
 
@@ -13,8 +12,6 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-
-pub(crate) use output::Format;
 
 use crate::config::Config;
 use crate::{demo, serve, telemetry};

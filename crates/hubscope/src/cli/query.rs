@@ -3,10 +3,11 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::{Data, Format};
+use super::Data;
 use crate::access::{self, Start};
 use crate::config::Config;
 use crate::operations::Request;
+use crate::output::Format;
 
 #[derive(Args, Debug)]
 pub(super) struct Query {

@@ -1,7 +1,7 @@
 //! `hubscope demo`: the real program on sample data, in a temporary folder.
 //!
-//! The sample comes in by the doors that an operator uses: past launches by `import archive`, the simulated hub's events
-//! and the live ones by `POST /api/v1/events`.
+//! The sample comes in by the doors that an operator uses: past launches by `import archive`, the simulated hub's
+//! events and the live ones by `POST /api/v1/events`.
 
 mod sample;
 
@@ -18,12 +18,11 @@ use server::Note;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::access::runtime;
 use crate::config::Config;
 use crate::folder::Folder;
 use crate::operations::Request;
 use crate::serve::{Running, Shown};
-use crate::shutdown;
+use crate::{runtime, shutdown};
 
 /// Ports tried after the one asked for.
 const PORTS_TRIED: u16 = 100;
@@ -34,7 +33,7 @@ const LINES_A_REQUEST: usize = 1000;
 
 /// Runs until Ctrl-C; then the folder is removed.
 pub(crate) fn run(port: u16, quiet: bool, config: Config) -> Result<()> {
-    runtime()?.block_on(async {
+    runtime::start()?.block_on(async {
         let begun = Instant::now();
         let stop = shutdown::on_signals()?;
         let folder =

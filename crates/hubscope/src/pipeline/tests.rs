@@ -1,5 +1,5 @@
-//! The order of things on disk, over the whole way of an event: what is answered, linked and removed, and what was synced
-//! before.
+//! The order of things on disk, over the whole way of an event: what is answered, linked and removed, and what was
+//! synced before.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -87,9 +87,9 @@ fn holds_object(message: &Value) -> bool {
     message.as_str().is_some_and(|text| text.trim_start().starts_with('{'))
 }
 
-/// One level of nesting undone, or `None` if there is none: the fields of the object in `event` (BinderHub before launch
-/// v1) or of the JSON text in `message` (Cloud Logging to 2022-10) come after the others, as Python's `update` puts them.
-/// Texts of keys and values stay as they are.
+/// One level of nesting undone, or `None` if there is none: the fields of the object in `event` (BinderHub before
+/// launch v1) or of the JSON text in `message` (Cloud Logging to 2022-10) come after the others, as Python's `update`
+/// puts them. Texts of keys and values stay as they are.
 pub fn unnested(text: &str) -> Option<(String, Repair)> {
     let mut outer = Object::parse(text).ok()?;
     let has_schema = outer.get("schema").is_some() || outer.get("__schema__").is_some();

@@ -1,5 +1,5 @@
-//! The form that Python's `logging.handlers.HTTPHandler` sends: a `LogRecord`, url-encoded, of which `msg` is the event:
-//! the Python repr of a dict, or JSON text when a queue stood between.
+//! The form that Python's `logging.handlers.HTTPHandler` sends: a `LogRecord`, url-encoded, of which `msg` is the
+//! event: the Python repr of a dict, or JSON text when a queue stood between.
 //!
 //! The handler never looks at the answer, so an event that cannot be decoded is kept aside rather than refused.
 

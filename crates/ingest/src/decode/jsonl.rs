@@ -32,8 +32,8 @@ pub fn split(body: &Bytes, is_lines: bool, limits: &Limits) -> Result<Vec<Item>,
     let Some(first_end) = memchr(b'\n', body) else {
         return Ok(vec![Item::plain(body.clone())]);
     };
-    // Lines that are events, or one event over several lines: the first line alone tells, for no line of a value that goes
-    // on is a value itself (but for a scalar on a line of its own, which no object begins with).
+    // Lines that are events, or one event over several lines: the first line alone tells, for no line of a value that
+    // goes on is a value itself (but for a scalar on a line of its own, which no object begins with).
     let first_is_whole = || inspect(&body[..first_end], usize::MAX, |_| {}).is_ok();
     if !is_lines && !first_is_whole() && inspect(body, usize::MAX, |_| {}).is_ok() {
         return Ok(vec![Item::plain(body.clone())]);

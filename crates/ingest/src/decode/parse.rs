@@ -102,8 +102,8 @@ fn refused(error: &sonic_rs::Error) -> Fault {
     Fault::new(Reason::NotJson, format!("not JSON: {}", message.lines().next().unwrap_or_default()))
 }
 
-/// `text` with a number for every bare `NaN` and `Infinity`: one that is no integer, and large where infinity was, so that
-/// a schema's `integer`, `minimum` and `maximum` decide as they would about the real one.
+/// `text` with a number for every bare `NaN` and `Infinity`: one that is no integer, and large where infinity was, so
+/// that a schema's `integer`, `minimum` and `maximum` decide as they would about the real one.
 fn with_stand_ins(text: &str, bare: &[Range<usize>]) -> String {
     let mut out = String::with_capacity(text.len() + bare.len() * 20);
     let mut from = 0;

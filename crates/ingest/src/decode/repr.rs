@@ -1,7 +1,7 @@
 //! Python literals as `repr` writes them, to the JSON that `json.dumps` would have made of the same value.
 //!
-//! `str`, `int`, `float` (also `nan`, `inf`), `bool`, `None`, `list`, `dict`, `tuple`; all escapes of strings but `\N{…}`.
-//! Anything else (bytes, sets, objects such as `datetime(…)`) has no JSON and is refused.
+//! `str`, `int`, `float` (also `nan`, `inf`), `bool`, `None`, `list`, `dict`, `tuple`; all escapes of strings but
+//! `\N{…}`. Anything else (bytes, sets, objects such as `datetime(…)`) has no JSON and is refused.
 
 use std::fmt;
 

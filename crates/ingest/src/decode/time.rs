@@ -57,7 +57,8 @@ fn month_days(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since 1970-01-01 in the proleptic Gregorian calendar. Years begin in March here, so that the leap day comes last.
+/// Days since 1970-01-01 in the proleptic Gregorian calendar. Years begin in March here, so that the leap day comes
+/// last.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let march_year = if month <= 2 { year - 1 } else { year };
     let march_month = (month + 9) % 12;

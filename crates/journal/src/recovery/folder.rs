@@ -57,8 +57,8 @@ pub(super) fn make(fs: &dyn Fs, dir: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Makes the names of the folder and of all its parents durable. Done before a folder gets its first segment: an earlier
-/// run may have created any of them and ended before it came to this.
+/// Makes the names of the folder and of all its parents durable. Done before a folder gets its first segment: an
+/// earlier run may have created any of them and ended before it came to this.
 pub(super) fn sync_parents(fs: &dyn Fs, dir: &Path) -> Result<(), OpenError> {
     let mut next = parent(dir);
     while let Some(dir) = next {

@@ -42,8 +42,8 @@ pub(super) fn all(fs: &dyn Fs, dir: &Path, files: Vec<SegmentFile>, opened: &mut
             if !scanned.tail.bytes.is_empty() {
                 opened.recovery.torn = Some(cut_off(fs, dir, &file, &scanned.tail));
             }
-            // The cut; and records that are intact but were perhaps never synced: what is replayed now must still be there
-            // after the next crash.
+            // The cut; and records that are intact but were perhaps never synced: what is replayed now must still be
+            // there after the next crash.
             file.file.sync_data().map_err(OpenError::io("sync", &path))?;
         }
         opened.recovery.next = scanned.segment.next;

@@ -1,5 +1,5 @@
-/// Random numbers from a seed: the same ones each time. After Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", 2014.
+/// Random numbers from a seed: the same ones each time. After Steele, Lea and Flood, "Fast splittable pseudorandom
+/// number generators", 2014.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 

@@ -94,8 +94,8 @@ impl FsFile for GatedFile {
     }
 }
 
-/// While the disk stands still, the queue fills to its bound and no further, and nobody waits; then all of it is written
-/// in one group, answered in order.
+/// While the disk stands still, the queue fills to its bound and no further, and nobody waits; then all of it is
+/// written in one group, answered in order.
 #[test]
 fn a_full_queue_refuses_at_once_and_loses_nothing() {
     let gated = Gated { disk: SimulatedDisk::new(1), gate: Arc::default() };

@@ -89,8 +89,9 @@ impl FsFile for RecordedFile {
     }
 }
 
-/// Checks that at every `Done` nothing is dirty: no file written since its sync, no folder changed since its sync. As there
-/// is one writer and it answers before it writes on, that is what "after its fsync" means. Returns the first offence.
+/// Checks that at every `Done` nothing is dirty: no file written since its sync, no folder changed since its sync. As
+/// there is one writer and it answers before it writes on, that is what "after its fsync" means. Returns the first
+/// offence.
 fn first_offence(deeds: &[Deed]) -> Option<String> {
     let (mut dirty_files, mut dirty_dirs) = (Vec::<PathBuf>::new(), Vec::<PathBuf>::new());
     let parent = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
@@ -115,7 +116,8 @@ fn first_offence(deeds: &[Deed]) -> Option<String> {
     None
 }
 
-/// J1, as an order of deeds: no answer precedes the fsync that covers it, nor a new segment's name the sync of its folder.
+/// J1, as an order of deeds: no answer precedes the fsync that covers it, nor a new segment's name the sync of its
+/// folder.
 #[test]
 fn no_answer_precedes_its_fsync() {
     let recorder = Recorder { disk: SimulatedDisk::new(1), deeds: Deeds::default() };
@@ -180,7 +182,8 @@ fn the_check_sees_each_offence() {
     }
 }
 
-/// A trimmed segment goes before the folder is synced, one at a time, and only after the segment that keeps the position.
+/// A trimmed segment goes before the folder is synced, one at a time, and only after the segment that keeps the
+/// position.
 #[test]
 fn segments_go_one_by_one_oldest_first() {
     let recorder = Recorder { disk: SimulatedDisk::new(1), deeds: Deeds::default() };

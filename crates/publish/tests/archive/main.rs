@@ -41,7 +41,8 @@ async fn archive_in_archive_out_byte_for_byte() {
     assert_eq!(files(&sandbox.archive()), files(&golden("archive")));
 }
 
-/// Real lines of several years, filed under days that are not theirs and out of order: an archive comes out as it came in.
+/// Real lines of several years, filed under days that are not theirs and out of order: an archive comes out as it came
+/// in.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_another_day_stay_where_they_were() {
     let sandbox = Sandbox::new().await;

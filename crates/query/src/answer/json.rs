@@ -1,4 +1,5 @@
-//! The form of the API: `{"columns": [{"name", "type", "unit"?}], "rows": [{name: value}], "truncated", "data_version"}`.
+//! The form of the API: `{"columns": [{"name", "type", "unit"?}], "rows": [{name: value}], "truncated",
+//! "data_version"}`.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Words in a chart. Names come from events, so they are anyone's: they may hold mark-up, turn the direction of writing,
-//! or never end.
+//! Words in a chart. Names come from events, so they are anyone's: they may hold mark-up, turn the direction of
+//! writing, or never end.
 
 /// `text` safe inside an element or an attribute of SVG and HTML: mark-up escaped, what XML forbids left out.
 pub(super) fn escaped(text: &str) -> String {

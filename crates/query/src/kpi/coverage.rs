@@ -14,8 +14,8 @@ use crate::answer::Answer;
 use crate::engine::{Engine, Question};
 use crate::error::QueryError;
 
-/// What the parts of one version of the table cover, for each relation asked about. Parts do not change, so only the tail
-/// is looked at again.
+/// What the parts of one version of the table cover, for each relation asked about. Parts do not change, so only the
+/// tail is looked at again.
 #[derive(Debug, Default)]
 pub(crate) struct CoverageCache(Mutex<Vec<Known>>);
 

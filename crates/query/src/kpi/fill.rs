@@ -13,8 +13,8 @@ use super::Grain;
 use super::range::{TimeRange, period_end, periods};
 use crate::answer::Answer;
 
-/// The rows of `answer` (`period`, `value`) with zeros where `covered` says that nothing happened. Periods outside what is
-/// covered get no row.
+/// The rows of `answer` (`period`, `value`) with zeros where `covered` says that nothing happened. Periods outside what
+/// is covered get no row.
 pub(crate) fn zeros(
     answer: Answer,
     grain: Grain,

@@ -84,8 +84,8 @@ impl Asking<'_> {
         })
     }
 
-    /// The last period of the data, if it goes on beyond what is known: the present one, or one that the data do not cover
-    /// to its end.
+    /// The last period of the data, if it goes on beyond what is known: the present one, or one that the data do not
+    /// cover to its end.
     fn unfinished(&self, range: TimeRange, covered: TimeRange) -> Option<Day> {
         let today = self.engine.clock().now().day();
         let begun = |period: &Day| *period < covered.to.min(today.next());

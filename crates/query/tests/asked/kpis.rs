@@ -279,8 +279,8 @@ proptest! {
             let range = [("from", from.to_string()), ("to", to.to_string())];
             let range: Vec<(&str, &str)> = range.iter().map(|(name, value)| (*name, value.as_str())).collect();
 
-            let mut days: BTreeMap<Day, usize> =
-                periods(Grain::Day, from.max(covered_from), to.min(covered_to)).into_iter().map(|day| (day, 0)).collect();
+            let covered = periods(Grain::Day, from.max(covered_from), to.min(covered_to));
+            let mut days: BTreeMap<Day, usize> = covered.into_iter().map(|day| (day, 0)).collect();
             for (day, _) in counted.iter().filter(|(day, _)| inside(day)) {
                 *days.get_mut(day).unwrap() += 1;
             }

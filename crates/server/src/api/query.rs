@@ -44,8 +44,8 @@ pub(crate) async fn answer(
     formatted(answer, format, "query").await
 }
 
-/// A browser sends JSON to another site only after asking it, which is never granted: with this, no foreign page can make
-/// its reader's browser run a statement.
+/// A browser sends JSON to another site only after asking it, which is never granted: with this, no foreign page can
+/// make its reader's browser run a statement.
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();

@@ -149,8 +149,8 @@ async fn repository(state: &router::State, kpi: &Kpi, asked: &Asked) -> Option<(
     Some((parameter.name.clone(), repository))
 }
 
-/// The repository that was launched most in the range, or lately when none was in the range. `None` also when that cannot
-/// be asked: the card then asks for a name, and `top-repos` tells why it failed.
+/// The repository that was launched most in the range, or lately when none was in the range. `None` also when that
+/// cannot be asked: the card then asks for a name, and `top-repos` tells why it failed.
 async fn most_launched(state: &router::State, asked: &Asked) -> Option<String> {
     let kpi = state.app.catalogue.get("top-repos")?;
     for params in [asked.params(kpi), Params::new()] {

@@ -19,7 +19,8 @@ pub(crate) struct Card {
 pub(crate) enum Content {
     /// An answer.
     Drawn(Box<Drawn>),
-    /// Nothing happened in the range; the text says what would fill it, the address leads to a range that may hold some.
+    /// Nothing happened in the range; the text says what would fill it, the address leads to a range that may hold
+    /// some.
     Empty { text: String, address: Option<String> },
     /// It failed, alone.
     Failed { detail: String },

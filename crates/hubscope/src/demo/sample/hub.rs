@@ -56,8 +56,8 @@ const NAMED_SERVER_EVERY: usize = 8;
 /// Servers of which no stop is ever seen, in a hundred: culled from outside, killed, or gone with the hub.
 const LOST_PERCENT: u32 = 8;
 
-/// The server starts and stops of the weeks before `now`, one JSON object a line, in order of time. A person's day is the
-/// same whenever the demo is started; what lies after `now` has not happened yet, so that servers are running.
+/// The server starts and stops of the weeks before `now`, one JSON object a line, in order of time. A person's day is
+/// the same whenever the demo is started; what lies after `now` has not happened yet, so that servers are running.
 pub(crate) fn hub_events(now: EventTime) -> Vec<u8> {
     let mut actions = Vec::new();
     let today = now.day();

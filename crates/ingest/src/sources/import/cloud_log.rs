@@ -1,4 +1,5 @@
-//! An exported Cloud Logging log: `<log>/YYYY/MM/DD/<hour>.json`, one log entry a line, as a sink writes them to a bucket.
+//! An exported Cloud Logging log: `<log>/YYYY/MM/DD/<hour>.json`, one log entry a line, as a sink writes them to a
+//! bucket.
 
 use std::path::Path;
 
@@ -7,8 +8,8 @@ use event::{Day, Door};
 use super::folder::{self, Entry, Listing};
 use super::{ScanError, Unit};
 
-/// Folders between the bucket and a day's files. A log's name has one or two parts, the day three; the rest is room for a
-/// prefix that the operator chose.
+/// Folders between the bucket and a day's files. A log's name has one or two parts, the day three; the rest is room for
+/// a prefix that the operator chose.
 const DEPTH_MAX: usize = 8;
 
 const LOOKED_FOR: &str = "folder YYYY/MM/DD with files *.json (give the bucket, or the folder of one log in it)";

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::ReadError;
 
-/// Most bytes of one day, after decompression. Its rows are held in memory until they are stored; the largest day of the
-/// largest public archive has 12 MB, the same day as log entries about 40.
+/// Most bytes of one day, after decompression. Its rows are held in memory until they are stored; the largest day of
+/// the largest public archive has 12 MB, the same day as log entries about 40.
 pub(super) const DAY_BYTES_MAX: u64 = 1 << 30;
 
 /// Reads `file` as a whole, inflating it when its name ends in `.gz`; `taken` bytes of its day were read before.
@@ -41,8 +41,8 @@ fn inflate(file: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
-/// The hash of a unit: that of its file's bytes after decompression; where it has several files, that of their hashes in
-/// order.
+/// The hash of a unit: that of its file's bytes after decompression; where it has several files, that of their hashes
+/// in order.
 #[derive(Debug, Default)]
 pub(super) struct UnitHash {
     files: Vec<[u8; 32]>,

@@ -29,9 +29,9 @@ pub(super) fn root(given: &Path) -> Result<PathBuf, ScanError> {
     if resolved.is_dir() { Ok(resolved) } else { Err(ScanError::NotAFolder { path: given.to_owned() }) }
 }
 
-/// Lists `folder`, which is `root` or lies in it. Only names that `wanted` accepts count as files. A link to a file counts
-/// when it leads to one within `root`; links to folders are passed over, because an export has none and they can form
-/// circles.
+/// Lists `folder`, which is `root` or lies in it. Only names that `wanted` accepts count as files. A link to a file
+/// counts when it leads to one within `root`; links to folders are passed over, because an export has none and they can
+/// form circles.
 ///
 /// # Errors
 ///

@@ -6,14 +6,14 @@
 //! cloud_log::scan(dir) ─┘
 //! ```
 //!
-//! The files are durable themselves, so nothing passes through the journal: the table's transaction is the checkpoint. A
-//! *unit* is one day of one source. Its day is the one in its path, whatever the times of its events say, and it covers
-//! that day also when it holds nothing. Its SHA-256 tells whether it changed since it was imported: same hash, nothing to
-//! do; another, and the day's rows are replaced.
+//! The files are durable themselves, so nothing passes through the journal: the table's transaction is the checkpoint.
+//! A *unit* is one day of one source. Its day is the one in its path, whatever the times of its events say, and it
+//! covers that day also when it holds nothing. Its SHA-256 tells whether it changed since it was imported: same hash,
+//! nothing to do; another, and the day's rows are replaced.
 //!
 //! The row with index `i` of a unit is its `i`-th line that is not blank, and its position is
-//! [`event::Position::imported`]`(day, i)`. A line that cannot be read becomes a quarantined row in its place, so that it
-//! is neither lost nor in the way of its neighbours.
+//! [`event::Position::imported`]`(day, i)`. A line that cannot be read becomes a quarantined row in its place, so that
+//! it is neither lost nor in the way of its neighbours.
 //!
 //! Names of sources (`collector` in the table is `import/<source>`): an archive is `archive`, wherever its folder lies,
 //! so that a copy of it is recognised; an exported log is `cloud-log/<path of its folder under the bucket>`, which is
