@@ -9,9 +9,12 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -92,6 +95,22 @@ def address(tmp_path_factory) -> str:
     demo = Demo(tmp_path_factory.mktemp("demo"))
     yield demo.wait()
     assert demo.stop() == 0, "".join(demo.lines)
+
+
+@pytest.fixture(scope="session")
+def archive(address) -> str:
+    """The archive's address, once the demo has published it: it does so after it has said where it listens."""
+    url = f"{address}/archive/"
+    end = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < end:
+        try:
+            with urlopen(url + "index.jsonl", timeout=30) as answer:
+                if answer.read():
+                    return url
+        except HTTPError as error:
+            assert error.code == 404, error
+        time.sleep(0.1)
+    pytest.fail("the archive was not published")
 
 
 @pytest.fixture(scope="session")
