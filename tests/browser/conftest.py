@@ -180,7 +180,7 @@ def open_page(browser, address):
 def screenshot():
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
 
-    def take(page: Page, name: str):
-        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    def take(page: Page, name: str, whole=True):
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
 
     return take

@@ -133,7 +133,7 @@ def test_the_archive_is_reached_from_the_page(open_page, archive, screenshot):
     for heading in ["Date", "Filename", "Number of Events"]:
         expect(page.get_by_role("columnheader", name=heading)).to_be_visible()
     assert page.locator("table tr").count() > 10
-    screenshot(page, "archive-1280-light")
+    screenshot(page, "archive-1280-light", whole=False)
 
 
 def test_the_keyboard_finds_the_content_first(open_page):
