@@ -112,7 +112,7 @@ impl Operations {
     pub(crate) async fn run(&self, request: Request, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Reply> {
         match request {
             Request::Query { sql, limit, format } => {
-                let answer = self.engine.sql(&sql, SqlOptions { limit, ..SqlOptions::default() }).await?;
+                let answer = self.engine.sql(&sql, SqlOptions { limit }).await?;
                 written(&answer, format)
             }
             Request::Kpi { id, parameters, format } => self.kpi(&id, parameters, format).await,
