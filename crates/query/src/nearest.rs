@@ -36,28 +36,8 @@ fn distance_max(name: &str) -> usize {
 
 /// Number of letters to insert, delete or replace (Levenshtein); a name inside the other counts as one step.
 fn distance(a: &str, b: &str) -> usize {
-    if a == b {
-        return 0;
-    }
-    if a.len() >= 3 && b.len() >= 3 && (a.contains(b) || b.contains(a)) {
-        return 1;
-    }
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&b) {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = *cell;
-            *cell = replaced.min(diagonal + 1).min(left + 1);
-            left = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
+    let is_inside = a.len() >= 3 && b.len() >= 3 && (a.contains(b) || b.contains(a));
+    if a != b && is_inside { 1 } else { strsim::levenshtein(a, b) }
 }
 
 #[cfg(test)]
@@ -75,13 +55,6 @@ mod tests {
             ("zebra", vec![]),
         ] {
             assert_eq!(nearest(name, ["events", "launches", "quarantine", "server_actions"]), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn distance_is_levenshteins() {
-        for (a, b, expected) in [("", "abc", 3), ("kitten", "sitting", 3), ("flaw", "lawn", 2), ("abc", "abc", 0)] {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }
 }

@@ -12,28 +12,8 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     if length > NAME_CHARS_MAX {
         return None;
     }
-    let (distance, best) = known.map(|candidate| (distance(name, candidate), candidate)).min()?;
+    let (distance, best) = known.map(|candidate| (strsim::levenshtein(name, candidate), candidate)).min()?;
     (distance <= length.max(best.chars().count()) / DISTANCE_SHARE).then_some(best)
-}
-
-/// Levenshtein distance in characters.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, character) in left.chars().enumerate() {
-        let mut diagonal = line;
-        let mut before = line + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&right) {
-            let replaced = diagonal + usize::from(character != *other);
-            diagonal = *cell;
-            *cell = replaced.min(diagonal + 1).min(before + 1);
-            before = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = line + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -53,6 +33,5 @@ mod tests {
         }
         assert_eq!(nearest("x", std::iter::empty()), None);
         assert_eq!(nearest(&"x".repeat(10_000), known.into_iter()), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }
