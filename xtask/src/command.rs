@@ -92,8 +92,10 @@ impl Tool {
         Ok(output.stdout)
     }
 
+    /// As one would type it: where the program lies says nothing.
     fn told(&self) -> String {
-        let mut words = vec![self.0.get_program().to_string_lossy()];
+        let program = Path::new(self.0.get_program());
+        let mut words = vec![program.file_name().unwrap_or(program.as_os_str()).to_string_lossy()];
         words.extend(self.0.get_args().map(OsStr::to_string_lossy));
         words.join(" ")
     }
