@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -145,35 +144,16 @@ pub(crate) fn rows(answer: &str) -> Vec<Value> {
 /// The program that the tests are about.
 ///
 /// # Panics
-/// When it was not built, or was built before one of its sources changed.
-fn binary() -> &'static Path {
-    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-        if let Some(named) = std::env::var_os("ACCEPTANCE_BINARY") {
-            return named.into();
-        }
-        let own = std::env::current_exe().expect("a test knows where it lies");
-        // target/debug/deps/<test> → target/debug/hubscope
-        let built = own.ancestors().nth(2).expect("a test lies in a folder of cargo").join("hubscope");
-        let told = "; `cargo xtask test --rust` builds it first";
-        assert!(built.is_file(), "{} was not built{told}", built.display());
-        if let Some(source) = changed_since(&built) {
-            panic!("{} is older than {}{told}", built.display(), source.display());
-        }
-        built
-    });
-    &BINARY
-}
-
-/// A source that is newer than the program. Cargo lists them all beside it, with a backslash before each blank in a name;
-/// to run the tests of yesterday's program would prove nothing.
-fn changed_since(built: &Path) -> Option<PathBuf> {
-    let list = std::fs::read_to_string(built.with_extension("d")).expect("cargo lists the sources");
-    let (_, sources) = list.trim_end().split_once(": ").expect("the list has a target and its sources");
-    let sources = sources.replace("\\ ", "\0");
-    let modified = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
-    let built = modified(built);
-    let mut paths = sources.split(' ').map(|path| PathBuf::from(path.replace('\0', " ")));
-    paths.find(|path| modified(path) > built)
+/// When it was not built.
+fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("ACCEPTANCE_BINARY") {
+        return named.into();
+    }
+    let own = std::env::current_exe().expect("a test knows where it lies");
+    // target/debug/deps/<test> → target/debug/hubscope
+    let built = own.ancestors().nth(2).expect("a test lies in a folder of cargo").join("hubscope");
+    assert!(built.is_file(), "{} was not built; `cargo xtask test --rust` builds it first", built.display());
+    built
 }
 
 /// Output goes to files: a pipe that nobody reads while we wait could fill and stop the program.
