@@ -1,5 +1,6 @@
 //! The command line, as a user meets it.
 
+mod config;
 mod folder;
 mod help;
 mod kpi;

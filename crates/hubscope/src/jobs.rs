@@ -43,7 +43,7 @@ impl Health {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             started: Instant::now(),
-            publication_interval: config.archive.enabled.then_some(config.archive.interval),
+            publication_interval: config.archive.enabled.then_some(config.archive.interval.duration()),
             published: Mutex::default(),
             flush: Mutex::default(),
             publication: Mutex::default(),
@@ -90,7 +90,7 @@ pub(crate) fn start(
     jobs.spawn(flush(Arc::clone(pipeline), config.clone(), Arc::clone(health), stop.clone()));
     if config.archive.enabled {
         let publisher = Arc::clone(publisher);
-        jobs.spawn(publish(publisher, archive, config.archive.interval, Arc::clone(health), stop.clone()));
+        jobs.spawn(publish(publisher, archive, config.archive.interval.duration(), Arc::clone(health), stop.clone()));
     }
     jobs.close();
     jobs
@@ -98,9 +98,10 @@ pub(crate) fn start(
 
 /// Flushes when the tail is full or old, never more often than commits may come; then makes few parts of many.
 async fn flush(pipeline: Arc<Pipeline>, config: Config, health: Arc<Health>, stop: CancellationToken) {
-    let mut wait = config.store.flush_interval;
+    let interval = config.store.flush_interval.duration();
+    let mut wait = interval;
     loop {
-        let earliest = Instant::now() + config.store.commit_interval.min(wait);
+        let earliest = Instant::now() + config.store.commit_interval.duration().min(wait);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
@@ -111,7 +112,7 @@ async fn flush(pipeline: Arc<Pipeline>, config: Config, health: Arc<Health>, sto
             () = tokio::time::sleep_until(earliest) => {}
         }
         let result = flush_and_compact(&pipeline, config.store.compact_parts).await;
-        wait = if result.is_ok() { config.store.flush_interval } else { RETRY_AFTER.min(config.store.flush_interval) };
+        wait = if result.is_ok() { interval } else { RETRY_AFTER.min(interval) };
         note(&health.flush, &result, "flush");
     }
 }

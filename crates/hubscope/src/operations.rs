@@ -89,7 +89,7 @@ impl Operations {
         let pipeline = Arc::new(Pipeline::open(folder, Disks::default(), config, admission).await?);
         let limits = query::Limits {
             memory_bytes_max: config.query.memory.in_memory(),
-            time_max: config.query.timeout,
+            time_max: config.query.timeout.duration(),
             ..query::Limits::default()
         };
         let engine = Arc::new(Engine::new(Arc::clone(&pipeline.store), limits)?);

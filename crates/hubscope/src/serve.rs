@@ -85,7 +85,7 @@ impl Running {
             notes: shown.notes,
             opening_range: shown.opening_range,
             clock: Arc::new(SystemClock),
-            limits: server::Limits::default(),
+            limits: limits(config),
         });
         let socket = control::listen(&control_socket(folder.root()))?;
         let control = Arc::new(Control(Arc::clone(&operations)));
@@ -101,6 +101,14 @@ impl Running {
         self.operations.pipeline.close().await?;
         tracing::info!("stopped; everything acknowledged is in the table");
         Ok(())
+    }
+}
+
+fn limits(config: &Config) -> server::Limits {
+    server::Limits {
+        connections_max: config.http.connections_max,
+        body_bytes_max: config.http.body_size_max.in_memory(),
+        ..server::Limits::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and which file answers.
 
 mod archive;
+mod config;
 mod import;
 mod kpi;
 mod query;
@@ -13,13 +14,16 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::Layers;
 use crate::{demo, serve, telemetry};
 
 /// Answers questions about a JupyterHub or BinderHub from the events they emit.
 #[derive(Debug, Parser)]
 #[command(name = "hubscope", version, max_term_width = 100)]
 pub(crate) struct Arguments {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "HUBSCOPE_CONFIG", hide_env_values = true, global = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -41,9 +45,6 @@ enum Command {
         /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
-        /// Configuration file (TOML)
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
     },
     /// Shows hubscope on sample data, in a temporary folder
     Demo {
@@ -68,6 +69,9 @@ enum Command {
     /// Lists and adds the schemas that events are checked against
     #[command(subcommand)]
     Schema(schema::Schema),
+    /// Shows the settings in force
+    #[command(subcommand)]
+    Config(config::Config),
 }
 
 /// The command was understood, but what it asks for does not exist.
@@ -81,23 +85,25 @@ const LOG_OF_COMMANDS: &str = "warn";
 /// Does what was asked.
 pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let environment: BTreeMap<String, String> = std::env::vars().collect();
-    let file = match &arguments.command {
-        Command::Serve { config, .. } => config.as_deref(),
-        _ => None,
-    };
-    let mut config = Config::read(file, &environment)?;
+    let mut layers = Layers::default();
+    if let Some(file) = &arguments.config {
+        layers.file(file)?;
+    }
+    layers.environment(&environment)?;
+    if let Command::Serve { listen: Some(listen), .. } = &arguments.command {
+        layers.flag("listen", &listen.to_string(), "--listen")?;
+    }
+    let config = layers.config()?;
     let serves = matches!(arguments.command, Command::Serve { .. });
     telemetry::start(if serves || environment.contains_key("HUBSCOPE_LOG") { &config.log } else { LOG_OF_COMMANDS });
     match arguments.command {
-        Command::Serve { data, listen, .. } => {
-            config.listen = listen.unwrap_or(config.listen);
-            serve::run(&data.data, &config)
-        }
+        Command::Serve { data, .. } => serve::run(&data.data, &config),
         Command::Demo { port, quiet } => demo::run(port, quiet, config),
         Command::Import(import) => import.run(&config),
         Command::Archive(archive) => archive.run(&config),
         Command::Query(query) => query.run(&config),
         Command::Kpi(kpi) => kpi.run(&config),
         Command::Schema(schema) => schema.run(&config),
+        Command::Config(config) => config.run(&layers),
     }
 }

@@ -12,6 +12,7 @@ use schema::Registry;
 use store::disk::{Disk, DiskFile, RealDisk};
 
 use super::*;
+use crate::config::Layers;
 
 /// One thing that happened, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +200,9 @@ async fn nothing_is_answered_linked_or_removed_before_what_it_stands_on_is_durab
         table: DurableFs::new(Arc::new(RecordingDisk(trace.clone()))),
     };
     let environment = [("HUBSCOPE_JOURNAL__SEGMENT_SIZE".to_owned(), "2 KiB".to_owned())];
-    let config = Config::read(None, &environment.into()).unwrap();
+    let mut layers = Layers::default();
+    layers.environment(&environment.into()).unwrap();
+    let config = layers.config().unwrap();
     let admission = Arc::new(Admission::new(Registry::builtin(), Limits::default(), Arc::new(SystemClock)));
     let pipeline = Pipeline::open(&folder, disks, &config, Arc::clone(&admission)).await.unwrap();
     for number in 0..60 {

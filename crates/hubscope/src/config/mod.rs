@@ -1,0 +1,157 @@
+//! The configuration: defaults, then the file, then `HUBSCOPE_*`, then flags. [`settings`] lists what there is.
+
+mod settings;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use settings::{Layers, Shown};
+use value::{ByteSize, Span, Zone, count, switch};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) log: String,
+    pub(crate) http: HttpConfig,
+    pub(crate) journal: JournalConfig,
+    pub(crate) store: StoreConfig,
+    pub(crate) idempotency: IdempotencyConfig,
+    pub(crate) archive: ArchiveConfig,
+    pub(crate) query: QueryConfig,
+    #[serde(deserialize_with = "hubs")]
+    pub(crate) hub: Vec<HubConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HttpConfig {
+    #[serde(deserialize_with = "count")]
+    pub(crate) connections_max: usize,
+    pub(crate) body_size_max: ByteSize,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JournalConfig {
+    pub(crate) segment_size: ByteSize,
+    pub(crate) queue_size: ByteSize,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StoreConfig {
+    pub(crate) flush_size: ByteSize,
+    pub(crate) flush_interval: Span,
+    pub(crate) commit_interval: Span,
+    pub(crate) tail_size: ByteSize,
+    #[serde(deserialize_with = "count")]
+    pub(crate) compact_parts: usize,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct IdempotencyConfig {
+    pub(crate) keep: Span,
+    #[serde(deserialize_with = "count")]
+    pub(crate) keys_max: usize,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ArchiveConfig {
+    #[serde(deserialize_with = "switch")]
+    pub(crate) enabled: bool,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) interval: Span,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct QueryConfig {
+    pub(crate) memory: ByteSize,
+    pub(crate) timeout: Span,
+}
+
+/// One hub.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HubConfig {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) zone: Zone,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            log: "info".into(),
+            http: HttpConfig::default(),
+            journal: JournalConfig::default(),
+            store: StoreConfig::default(),
+            idempotency: IdempotencyConfig::default(),
+            archive: ArchiveConfig::default(),
+            query: QueryConfig::default(),
+            hub: Vec::new(),
+        }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        let limits = server::Limits::default();
+        Self { connections_max: limits.connections_max, body_size_max: ByteSize::of(limits.body_bytes_max) }
+    }
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { segment_size: ByteSize::mebi(64), queue_size: ByteSize::mebi(64) }
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            flush_size: ByteSize::mebi(64),
+            flush_interval: Span::seconds(15 * 60),
+            commit_interval: Span::seconds(5),
+            tail_size: ByteSize::mebi(256),
+            compact_parts: 8,
+        }
+    }
+}
+
+impl Default for IdempotencyConfig {
+    fn default() -> Self {
+        Self { keep: Span::seconds(24 * 3600), keys_max: 100_000 }
+    }
+}
+
+impl Default for ArchiveConfig {
+    fn default() -> Self {
+        Self { enabled: true, directory: None, interval: Span::seconds(15 * 60) }
+    }
+}
+
+impl Default for QueryConfig {
+    fn default() -> Self {
+        Self { memory: ByteSize::mebi(512), timeout: Span::seconds(30) }
+    }
+}
+
+/// Hubs of distinct names.
+fn hubs<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<HubConfig>, D::Error> {
+    let hubs = Vec::<HubConfig>::deserialize(deserializer)?;
+    for (index, hub) in hubs.iter().enumerate() {
+        if hubs.iter().take(index).any(|other| other.name == hub.name) {
+            return Err(serde::de::Error::custom(format!("two hubs are called '{}'", hub.name)));
+        }
+    }
+    Ok(hubs)
+}

@@ -1,0 +1,235 @@
+//! How values are written: sizes and durations with their unit, zones by their name.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A size in bytes, written with its unit: `64 MiB`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ByteSize(u64);
+
+/// Units of sizes, largest first.
+const SIZE_UNITS: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
+
+impl ByteSize {
+    pub(super) const fn mebi(n: u64) -> Self {
+        Self(n << 20)
+    }
+
+    pub(super) const fn of(bytes: usize) -> Self {
+        Self(bytes as u64)
+    }
+
+    /// The number of bytes.
+    pub(crate) const fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// The number of bytes as a size in memory.
+    pub(crate) fn in_memory(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl fmt::Debug for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fitting = SIZE_UNITS.iter().find(|(_, shift)| self.0 > 0 && self.0.trailing_zeros() >= *shift);
+        let (unit, shift) = fitting.copied().unwrap_or(("B", 0));
+        write!(f, "{} {unit}", self.0 >> shift)
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("'{text}' is not a size; write for example '64 MiB' (B, KiB, MiB, GiB)");
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let unit = text[digits.len()..].trim();
+        let unit = if unit.is_empty() { "B" } else { unit };
+        let (_, shift) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(bad)?;
+        let count: u64 = digits.trim().parse().map_err(|_| bad())?;
+        count.checked_mul(1 << shift).map(Self).ok_or_else(|| format!("'{text}' is more bytes than there are"))
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for ByteSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A duration, written with its unit: `5 s`, `15 min`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(Duration);
+
+/// Units of durations, largest first, in milliseconds.
+const TIME_UNITS: [(&str, u128); 4] = [("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
+
+impl Span {
+    pub(super) const fn seconds(n: u64) -> Self {
+        Self(Duration::from_secs(n))
+    }
+
+    /// The same as the standard library has it.
+    pub(crate) const fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        let fitting = TIME_UNITS.iter().find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit));
+        let (name, unit) = fitting.copied().unwrap_or(("ms", 1));
+        write!(f, "{} {name}", millis / unit)
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("'{text}' is not a duration; write for example '5 s' or '15 min'");
+        let span: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
+        Duration::try_from(span).map(Self).map_err(|_| bad())
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A time zone, written as the name that the IANA gives it: `Europe/Berlin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Zone(TimeZone);
+
+impl Zone {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(TimeZone::UTC)
+    }
+}
+
+impl FromStr for Zone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        TimeZone::get(text).map(Self).map_err(|_| {
+            let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+            let near = nearest(text, known.iter().map(String::as_str));
+            format!("'{text}' is not a time zone{}; write for example 'Europe/Berlin'", or_rather(near))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Names further away than this many keystrokes are another word, not a slip.
+const SLIPS_MAX: usize = 3;
+
+/// The name among `known` that was probably meant by `text`.
+pub(crate) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |name: &&str| strsim::osa_distance(text, name);
+    known.min_by_key(distance).filter(|name| distance(name) <= SLIPS_MAX)
+}
+
+/// `, did you mean 'x'?`, or nothing.
+pub(crate) fn or_rather(near: Option<&str>) -> String {
+    near.map(|name| format!(" (did you mean '{name}'?)")).unwrap_or_default()
+}
+
+/// What a file writes as itself, an environment variable writes as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Spelled<T> {
+    Itself(T),
+    Text(String),
+}
+
+fn spelled<'de, D: Deserializer<'de>, T: Deserialize<'de> + FromStr>(
+    deserializer: D,
+    what: &str,
+) -> Result<T, D::Error> {
+    match Spelled::<T>::deserialize(deserializer)? {
+        Spelled::Itself(value) => Ok(value),
+        Spelled::Text(text) => text.parse().map_err(|_| serde::de::Error::custom(format!("'{text}' is not {what}"))),
+    }
+}
+
+pub(super) fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    spelled(deserializer, "true or false")
+}
+
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    spelled(deserializer, "a number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in ["0 B", "1 B", "1023 B", "1 KiB", "64 MiB", "3 GiB", "1536 KiB"] {
+            assert_eq!(text.parse::<ByteSize>().unwrap().to_string(), text);
+        }
+        for text in ["0 ms", "250 ms", "5 s", "90 s", "15 min", "24 h"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_zone_that_does_not_exist_is_told_with_one_that_does() {
+        let told = "Europe/Berlni".parse::<Zone>().unwrap_err();
+        assert_eq!(
+            told,
+            "'Europe/Berlni' is not a time zone (did you mean 'Europe/Berlin'?); write for example 'Europe/Berlin'"
+        );
+    }
+}
