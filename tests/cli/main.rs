@@ -6,3 +6,4 @@ mod help;
 mod kpi;
 mod query;
 mod schema;
+mod token;

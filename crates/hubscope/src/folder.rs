@@ -73,6 +73,11 @@ pub(crate) fn schemas_in(root: &Path) -> PathBuf {
     root.join("state").join("schema")
 }
 
+/// Where the tokens lie in the folder `root`.
+pub(crate) fn tokens_in(root: &Path) -> PathBuf {
+    root.join("state").join("token")
+}
+
 /// Where a running `serve` listens for other commands.
 pub(crate) fn control_socket(root: &Path) -> PathBuf {
     root.join("control.sock")

@@ -15,6 +15,7 @@ mod runtime;
 mod serve;
 mod shutdown;
 mod telemetry;
+mod tokens;
 
 use std::process::ExitCode;
 

@@ -18,6 +18,7 @@ use crate::folder::Folder;
 use crate::output::Format;
 use crate::pipeline::{Disks, Pipeline};
 use crate::registry;
+use crate::tokens::{self, Tokens};
 
 /// Days are committed together until their text is this long, so that many small days make few parts.
 const IMPORT_BYTES_A_COMMIT: usize = 64 << 20;
@@ -33,11 +34,24 @@ pub(crate) enum Request {
     Publish { to: Option<PathBuf> },
     AddSchema { text: String, origin: String },
     Schemas,
+    CreateToken { hub: Option<String>, may: String },
+    Tokens,
+    RevokeToken { id: String },
 }
 
 /// The commands of [`Request`], by name.
-pub(crate) const COMMANDS: [&str; 7] =
-    ["query", "kpi", "import-cloud-log", "import-archive", "publish", "add-schema", "schemas"];
+pub(crate) const COMMANDS: [&str; 10] = [
+    "query",
+    "kpi",
+    "import-cloud-log",
+    "import-archive",
+    "publish",
+    "add-schema",
+    "schemas",
+    "create-token",
+    "tokens",
+    "revoke-token",
+];
 
 /// What comes back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,6 +92,7 @@ pub(crate) struct Operations {
     pub(crate) engine: Arc<Engine>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) publisher: Arc<Publisher>,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) archive: PathBuf,
     root: PathBuf,
 }
@@ -102,6 +117,7 @@ impl Operations {
             engine,
             catalogue: Arc::new(Catalogue::builtin()),
             publisher: Arc::new(publisher),
+            tokens: Arc::new(Tokens::open(folder.root(), Arc::new(SystemClock))?),
             archive: config.archive.directory.clone().unwrap_or_else(|| folder.archive()),
             root: folder.root().to_owned(),
             pipeline,
@@ -122,6 +138,12 @@ impl Operations {
             Request::AddSchema { text, origin } => {
                 registry::add(&self.root, &self.pipeline.admission, &text, &origin).map(Reply::Text)
             }
+            Request::CreateToken { hub, may } => self.create_token(hub.as_deref(), &may),
+            Request::Tokens => Ok(Reply::Text(self.tokens.listed())),
+            Request::RevokeToken { id } => {
+                self.tokens.revoke(&id)?;
+                Ok(Reply::Text(format!("revoked {id}\n")))
+            }
             Request::Schemas => Ok(Reply::Text(registry::listed(&self.pipeline.admission.registry()))),
         }
     }
@@ -133,6 +155,11 @@ impl Operations {
             Format::Json => Ok(Reply::Text(format!("{}\n", answer.json(kpi)))),
             _ => written(&answer.answer, format),
         }
+    }
+
+    fn create_token(&self, hub: Option<&str>, may: &str) -> Result<Reply> {
+        let may = tokens::verb(may).ok_or_else(|| anyhow!("'{may}' is nothing that a token may"))?;
+        self.tokens.create(hub, may).map(|secret| Reply::Text(format!("{secret}\n")))
     }
 
     async fn publish(&self, to: &Path) -> Result<Reply> {

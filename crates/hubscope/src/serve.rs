@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use event::{Day, SystemClock};
-use server::{App, Note, Unready, Vitals};
+use server::{Access as _, App, Note, Unready, Vitals};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use crate::control::{self, Control};
 use crate::folder::{Folder, control_socket};
 use crate::jobs::{self, Health};
 use crate::operations::Operations;
+use crate::tokens::Tokens;
 use crate::{runtime, shutdown};
 
 /// The hub of events that come without a token.
@@ -81,12 +82,14 @@ impl Running {
             catalogue: Arc::clone(&operations.catalogue),
             archive,
             status: Arc::new(Status { operations: Arc::clone(&operations), health: Arc::clone(&health) }),
+            access: Arc::clone(&operations.tokens) as Arc<dyn server::Access>,
             hub: DEFAULT_HUB.into(),
             notes: shown.notes,
             opening_range: shown.opening_range,
             clock: Arc::new(SystemClock),
             limits: limits(config),
         });
+        warn_if_open(&operations.tokens);
         let socket = control::listen(&control_socket(folder.root()))?;
         let control = Arc::new(Control(Arc::clone(&operations)));
         let jobs = jobs::start(pipeline, &operations.publisher, operations.archive.clone(), config, &health, &stop);
@@ -101,6 +104,16 @@ impl Running {
         self.operations.pipeline.close().await?;
         tracing::info!("stopped; everything acknowledged is in the table");
         Ok(())
+    }
+}
+
+/// Says who may send as long as there is no token.
+fn warn_if_open(tokens: &Tokens) {
+    if !tokens.has_tokens() {
+        tracing::warn!(
+            "there is no token: every program on this machine may send and read, and none elsewhere; make one for each \
+             hub with 'hubscope token create --hub NAME --may ingest'"
+        );
     }
 }
 

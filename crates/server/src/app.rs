@@ -9,6 +9,7 @@ use event::{Clock, Day, EventTime};
 use ingest::{Admission, Collect};
 use query::{Catalogue, Engine};
 
+use crate::access::Access;
 use crate::limits::Limits;
 
 /// All that the routes work with.
@@ -26,6 +27,8 @@ pub struct App {
     pub archive: Option<PathBuf>,
     /// How the program does.
     pub status: Arc<dyn Status>,
+    /// Tokens.
+    pub access: Arc<dyn Access>,
     /// Name of the hub whose events come without a token.
     pub hub: Arc<str>,
     /// Where the shown data comes from, when a reader must know; shown as labelled notes on every page.

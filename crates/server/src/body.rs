@@ -123,7 +123,8 @@ impl Reading {
     }
 }
 
-fn linger(mut body: Body, limits: &Limits) {
+/// Reads what is left of a body for a moment and throws it away, so that its sender gets to read the answer.
+pub(crate) fn linger(mut body: Body, limits: &Limits) {
     let (bytes_max, time) = (limits.linger_bytes_max, limits.linger_time);
     tokio::spawn(timeout(time, async move {
         let mut bytes = 0;

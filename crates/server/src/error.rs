@@ -10,6 +10,11 @@ use ingest::{CollectError, Refusal, RefusalKind};
 use query::QueryError;
 use serde::Serialize;
 
+use crate::access::Verb;
+
+/// How to present a token. A browser asks its user for name and password; the password is the token.
+const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="hubscope", charset="UTF-8""#);
+
 /// An error as a caller over HTTP sees it.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -79,6 +84,35 @@ impl Problem {
         problem
     }
 
+    /// Nobody was named, and this needs somebody. `some_exist` tells whether any token could be presented.
+    pub(crate) fn no_token(wanted: Verb, some_exist: bool) -> Self {
+        let verb = wanted.name();
+        let detail = if some_exist {
+            format!(
+                "present a token that may {verb}: as 'Authorization: Bearer TOKEN', as the password of Basic \
+                 authentication, or as the query parameter 'token'"
+            )
+        } else {
+            format!(
+                "no token exists, so only programs on the server's own machine may {verb}; make one there with \
+                 'hubscope token create --hub NAME --may {verb}' and present it"
+            )
+        };
+        Self::new(StatusCode::UNAUTHORIZED, "token_missing", "a token is needed", detail)
+    }
+
+    pub(crate) fn unknown_token() -> Self {
+        let detail = "the token that was presented does not exist, or was revoked; 'hubscope token list' lists those \
+                      that there are";
+        Self::new(StatusCode::UNAUTHORIZED, "token_unknown", "the token is not known", detail)
+    }
+
+    pub(crate) fn forbidden(may: Verb, wanted: Verb) -> Self {
+        let (may, wanted) = (may.name(), wanted.name());
+        let detail = format!("the token that was presented may {may}, and this needs one that may {wanted}");
+        Self::new(StatusCode::FORBIDDEN, "token_insufficient", "the token does not allow this", detail)
+    }
+
     /// An error that is ours. `internal` goes to the log and to nobody else.
     pub(crate) fn internal(internal: impl Into<String>) -> Self {
         let detail = "the cause is in the server's log, beside the id that stands in x-request-id";
@@ -112,6 +146,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -1,8 +1,7 @@
 //! Shown: pages, REST and the HTTP door.
 //!
 //! ```text
-//! socket ─▶ serve (who may talk, how long) ─▶ guard (id, headers, panics) ─▶ router ─▶ api/ · pages/ · archive ─▶
-//! reader
+//! socket ─▶ serve (connections, times) ─▶ guard (id, headers, panics) ─▶ access (who, what) ─▶ router ─▶ api/ · pages/
 //!                                                                             └▶ ingest::Admission ─▶ Collect (the
 //!   ack)
 //! ```
@@ -14,6 +13,7 @@
 //! It decides nothing about events, holds no state beyond a second's worth of the newest launches, and writes nothing
 //! to disk. The one thing that it reads from disk is the published archive. No other crate names axum.
 
+mod access;
 mod address;
 mod api;
 mod app;
@@ -31,6 +31,7 @@ mod rows;
 mod serve;
 mod stream;
 
+pub use access::{Access, Grant, Verb};
 pub use app::{App, Control, ControlLines, Note, Status, Unready, Vitals};
 pub use limits::Limits;
 pub use serve::serve;

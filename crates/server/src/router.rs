@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
-use crate::api::{control, events, health, kpis, now, quarantine, query, schemas, tables};
+use crate::access::{identify, permit_ingest, permit_query};
+use crate::api::{control, events, health, kpis, me, now, quarantine, query, schemas, tables};
 use crate::app::{App, Control};
 use crate::body::Room;
 use crate::error::Problem;
@@ -40,26 +41,39 @@ impl fmt::Debug for State {
     }
 }
 
-/// The routes that anyone who reaches the address may use.
+/// The routes that are served on the network.
 pub(crate) fn public(state: &State) -> Router {
-    finish(routes(state))
+    finish(state, routes(state))
 }
 
 /// The same, and the operator's own.
 pub(crate) fn control(state: &State, control: Arc<dyn Control>) -> Router {
     let own = Router::new().route("/control/{verb}", post(control::call)).with_state((state.clone(), control));
-    finish(routes(state).merge(own))
+    finish(state, routes(state).merge(own))
 }
 
-fn finish(routes: Router) -> Router {
+fn finish(state: &State, routes: Router) -> Router {
     let method_not_allowed = async || Problem::method_not_allowed();
-    routes.method_not_allowed_fallback(method_not_allowed).layer(from_fn(guard))
+    routes
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(state.clone(), identify))
+        .layer(from_fn(guard))
 }
 
 fn routes(state: &State) -> Router {
+    let sending = emitters().route_layer(from_fn_with_state(state.clone(), permit_ingest));
+    let reading = readers().route_layer(from_fn_with_state(state.clone(), permit_query));
+    Router::new().merge(sending).merge(reading).merge(open()).with_state(state.clone())
+}
+
+/// Those who send.
+fn emitters() -> Router<State> {
+    Router::new().route("/api/v1/events", post(events::post).get(events::get))
+}
+
+/// Those who read.
+fn readers() -> Router<State> {
     Router::new()
-        // emitters
-        .route("/api/v1/events", post(events::post).get(events::get))
         // programs that ask
         .route("/api/v1/kpis", get(kpis::list))
         .route("/api/v1/kpis/{id}", get(kpis::answer))
@@ -68,19 +82,22 @@ fn routes(state: &State) -> Router {
         .route("/api/v1/schemas", get(schemas::list))
         .route("/api/v1/quarantine", get(quarantine::newest))
         .route("/api/v1/now", get(now::now))
-        // the public
-        .route("/archive/", get(archive::index))
-        .route("/archive/{file}", get(archive::file))
-        // who keeps it running
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
         // people
         .route("/", get(pages::home::page))
         .route("/kpi/{id}", get(pages::question::page))
         .route("/quarantine", get(pages::quarantine::page))
+}
+
+/// Everyone: what is public anyway, and what tells nothing of the data.
+fn open() -> Router<State> {
+    Router::new()
+        .route("/archive/", get(archive::index))
+        .route("/archive/{file}", get(archive::file))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/api/v1/me", get(me::who))
         .route("/assets/{name}", get(assets::get))
         // browsers ask for it on pages that name no icon, such as the archive's, whose files are the same everywhere
         .route("/favicon.ico", get(assets::icon))
         .fallback(pages::nowhere)
-        .with_state(state.clone())
 }

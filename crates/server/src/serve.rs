@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::{Listener, ListenerExt};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
+use crate::access::Peer;
 use crate::app::{App, Control};
 use crate::limits::Limits;
 use crate::router;
@@ -55,10 +58,10 @@ pub async fn serve(
         // that is gone already, which the first read will tell.
         let _ = tcp.set_nodelay(true);
     });
-    tasks.spawn(door.accept(listener, limits.connections_max));
+    tasks.spawn(door.accept(listener, limits.connections_max, Peer::at));
     if let Some((listener, control)) = control {
         let door = Door { routes: router::control(&state, control), limits, stop: stop.clone(), tasks: tasks.clone() };
-        tasks.spawn(door.accept(listener, CONTROL_CONNECTIONS_MAX));
+        tasks.spawn(door.accept(listener, CONTROL_CONNECTIONS_MAX, |_| Peer::Operator));
     }
     stop.cancelled().await;
     tasks.close();
@@ -76,7 +79,12 @@ struct Door {
 }
 
 impl Door {
-    async fn accept(self, mut listener: impl Listener<Io: 'static>, connections_max: usize) {
+    async fn accept<L: Listener<Io: 'static>>(
+        self,
+        mut listener: L,
+        connections_max: usize,
+        peer: impl Fn(&L::Addr) -> Peer + Send,
+    ) {
         let places = Arc::new(Semaphore::new(connections_max));
         let refusals = Arc::new(Semaphore::new(self.limits.refusals_max));
         loop {
@@ -84,9 +92,10 @@ impl Door {
                 accepted = listener.accept() => accepted,
                 () = self.stop.cancelled() => return,
             };
-            let (stream, _peer) = accepted;
+            let (stream, address) = accepted;
             if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                let conversation = converse(stream, self.routes.clone(), self.limits, self.stop.clone());
+                let conversation =
+                    converse(stream, peer(&address), self.routes.clone(), self.limits, self.stop.clone());
                 self.spawn(conversation, place);
             } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
                 self.spawn(refuse(stream), place);
@@ -106,17 +115,22 @@ impl Door {
 /// Serves one connection to its end.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
     routes: Router,
     limits: Limits,
     stop: CancellationToken,
 ) {
     let stream = TokioIo::new(Patient::new(stream, limits.write_idle_time));
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        routes.clone().oneshot(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
         .max_headers(limits.headers_max)
         .max_buf_size(limits.head_bytes_max)
-        .serve_connection(stream, TowerToHyperService::new(routes));
+        .serve_connection(stream, service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -6,6 +6,7 @@ mod import;
 mod kpi;
 mod query;
 mod schema;
+mod token;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -69,6 +70,9 @@ enum Command {
     /// Lists and adds the schemas that events are checked against
     #[command(subcommand)]
     Schema(schema::Schema),
+    /// Makes, lists and revokes tokens, with which others than this machine may send and read
+    #[command(subcommand)]
+    Token(token::Token),
     /// Shows the settings in force
     #[command(subcommand)]
     Config(config::Config),
@@ -104,6 +108,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         Command::Query(query) => query.run(&config),
         Command::Kpi(kpi) => kpi.run(&config),
         Command::Schema(schema) => schema.run(&config),
+        Command::Token(token) => token.run(&config),
         Command::Config(config) => config.run(&layers),
     }
 }

@@ -21,46 +21,56 @@ use ingest::{Method, Receipt};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
+use crate::access::Caller;
 use crate::error::Problem;
 use crate::{api, body, router};
 
 /// `POST`: events in the body.
-pub(crate) async fn post(State(state): State<router::State>, request: Request<Body>) -> Result<Response, Problem> {
+pub(crate) async fn post(
+    State(state): State<router::State>,
+    caller: Caller,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let limits = state.app.limits;
     let (parts, body) = request.into_parts();
     let held = body::read(&parts.headers, body, limits.body_bytes_max, &state.room, &limits).await?;
     let request = ingest::Request { body: held.bytes.clone(), ..understood(Method::Post, parts)? };
-    let answer = take(&state, request).await;
+    let answer = take(&state, &caller, request).await;
     // The room is given back only now: the batch's texts are slices of the body.
     drop(held);
     answer
 }
 
 /// `GET`: one event in the query string, as `HTTPHandler` with `method="GET"` sends it.
-pub(crate) async fn get(State(state): State<router::State>, request: Request<Body>) -> Result<Response, Problem> {
+pub(crate) async fn get(
+    State(state): State<router::State>,
+    caller: Caller,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    take(&state, understood(Method::Get, parts)?).await
+    take(&state, &caller, understood(Method::Get, parts)?).await
 }
 
-async fn take(state: &router::State, request: ingest::Request) -> Result<Response, Problem> {
-    let batch = admit(state, request).await?;
+async fn take(state: &router::State, caller: &Caller, request: ingest::Request) -> Result<Response, Problem> {
+    let hub = Arc::clone(caller.hub().unwrap_or(&state.app.hub));
+    let batch = admit(state, request, hub).await?;
     let outcomes: Vec<Outcome> = batch.rows.iter().map(Outcome::of).collect();
     let receipt = state.app.collect.collect(batch).await?;
     api::json(&Answer::new(&outcomes, &receipt))
 }
 
 /// Bytes to verdicts: here when that is quick, else on a blocking thread, as many at once as there are cores.
-async fn admit(state: &router::State, request: ingest::Request) -> Result<Batch, Problem> {
+async fn admit(state: &router::State, request: ingest::Request, hub: Arc<str>) -> Result<Batch, Problem> {
     let app = &state.app;
     let is_quick = request.body.len() <= app.limits.inline_bytes_max && request.content_encoding.is_none();
     if is_quick {
-        return Ok(app.admission.admit(request, Arc::clone(&app.hub))?);
+        return Ok(app.admission.admit(request, hub)?);
     }
     let turn = Arc::clone(&state.admissions).acquire_owned().await;
     let turn = turn.map_err(|_| Problem::internal("the semaphore of admissions is closed"))?;
     let app = Arc::clone(app);
     let admitting = tokio::task::spawn_blocking(move || {
-        let admitted = app.admission.admit(request, Arc::clone(&app.hub));
+        let admitted = app.admission.admit(request, hub);
         drop(turn);
         admitted
     });

@@ -4,6 +4,7 @@ pub(crate) mod control;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod kpis;
+pub(crate) mod me;
 pub(crate) mod now;
 pub(crate) mod quarantine;
 pub(crate) mod query;

@@ -1,5 +1,6 @@
 //! The server from outside: real connections, a real store and engine.
 
+mod access;
 mod api;
 mod connections;
 mod door;

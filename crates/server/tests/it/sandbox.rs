@@ -10,7 +10,7 @@ use event::{Batch, CollectorId, Day, EventTime, ManualClock, Position};
 use ingest::{Admission, Collect, CollectError, Receipt};
 use query::{Catalogue, Engine};
 use schema::Registry;
-use server::{App, Control, ControlLines, Limits, Note, Status, Unready, Vitals};
+use server::{Access, App, Control, ControlLines, Grant, Limits, Note, Status, Unready, Verb, Vitals};
 use store::{Rows, Store};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
@@ -41,6 +41,7 @@ pub(crate) struct Sandbox {
 pub(crate) struct Wishes {
     pub(crate) limits: Limits,
     pub(crate) notes: Vec<Note>,
+    pub(crate) tokens: Tokens,
 }
 
 impl Sandbox {
@@ -67,6 +68,7 @@ impl Sandbox {
             catalogue: Arc::new(Catalogue::builtin()),
             archive: Some(archive),
             status: Arc::clone(&health) as _,
+            access: Arc::new(wishes.tokens),
             hub: "default".into(),
             opening_range: None,
             notes: wishes.notes,
@@ -200,6 +202,24 @@ impl Status for Health {
             waiting: events,
             published: None,
         }
+    }
+}
+
+/// Tokens that a test made up: each secret with what it grants.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens(pub(crate) Vec<(&'static str, Grant)>);
+
+impl Access for Tokens {
+    fn grant(&self, secret: &str) -> Option<Grant> {
+        self.0.iter().find(|(known, _)| *known == secret).map(|(_, grant)| grant.clone())
+    }
+
+    fn has_tokens(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    fn has_reading_tokens(&self) -> bool {
+        self.0.iter().any(|(_, grant)| grant.may.allows(Verb::Query))
     }
 }
 
