@@ -3,4 +3,6 @@
 mod bad_input;
 mod captures;
 mod encodings;
+mod idempotency;
+mod metrics;
 mod questions;

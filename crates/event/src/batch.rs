@@ -52,8 +52,19 @@ pub struct Batch {
     pub hub: Arc<str>,
     /// How it came.
     pub door: Door,
+    /// What its sender calls it, if it may be sent again.
+    pub key: Option<RequestKey>,
     /// The events; position is first position + index.
     pub rows: Vec<Row>,
+}
+
+/// What a sender calls a request (`Idempotency-Key`), so that its retry adds nothing. Names are a hub's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The name.
+    pub name: Arc<str>,
+    /// SHA-256 of the request's texts: another request under the same name is a mistake of the sender.
+    pub digest: [u8; 32],
 }
 
 /// One event and what was decided about it.

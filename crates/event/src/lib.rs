@@ -13,7 +13,7 @@ mod repair;
 mod revision;
 mod time;
 
-pub use batch::{Admitted, Batch, Door, Quarantined, Row, Verdict};
+pub use batch::{Admitted, Batch, Door, Quarantined, RequestKey, Row, Verdict};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use identity::{CollectorId, Position};
 pub use reason::Reason;

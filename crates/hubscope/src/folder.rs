@@ -73,6 +73,11 @@ pub(crate) fn schemas_in(root: &Path) -> PathBuf {
     root.join("state").join("schema")
 }
 
+/// Where the keys of requests lie in the folder `root`, once the journal does not have them any more.
+pub(crate) fn keys_in(root: &Path) -> PathBuf {
+    root.join("state").join("idempotency")
+}
+
 /// Where the tokens lie in the folder `root`.
 pub(crate) fn tokens_in(root: &Path) -> PathBuf {
     root.join("state").join("token")

@@ -13,18 +13,20 @@ mod tests;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use event::{Batch, CollectorId, EventTime, Position};
-use ingest::{Admission, Collect, CollectError, Receipt, record};
+use event::{Batch, Clock, CollectorId, EventTime, Position, RequestKey, SystemClock};
+use ingest::{Admission, Collect, CollectError, Outcomes, Receipt, record};
 use journal::{AppendError, Journal, ReplayError};
 use store::{DurableFs, Rows, Store};
 use tokio::sync::{Notify, oneshot};
 
 use crate::config::Config;
-use crate::folder::Folder;
+use crate::folder::{Folder, keys_in};
+use crate::keys::{Keys, Remembered};
 
 /// Requests of more events than this are turned into columns on a blocking thread; fewer take less than 500 µs.
 const EVENTS_INLINE_MAX: usize = 32;
@@ -48,10 +50,13 @@ pub(crate) struct Pipeline {
     pub(crate) admission: Arc<Admission>,
     pub(crate) store: Arc<Store>,
     pub(crate) collector: CollectorId,
+    keys: Arc<Keys>,
     journal: Journal,
     flush_bytes: usize,
     tail_bytes_max: usize,
     tail_full: Notify,
+    /// When the tail got its first row since it was last empty.
+    tail_began: Mutex<Option<Instant>>,
     /// Received time of the newest event since the start, microseconds.
     newest: AtomicI64,
 }
@@ -69,16 +74,21 @@ impl Pipeline {
         let store = Store::open_on(folder.root(), disks.table, store::Options::default(), &columns);
         let store = store.await.context("cannot open the table")?;
         let journal = open_journal(folder, disks.journal, config)?;
+        let keep = config.idempotency.keep.duration();
+        let keys = Keys::new(keys_in(folder.root()), keep, config.idempotency.keys_max);
+        keys.read(&admission.registry()).context("cannot read the keys of earlier requests")?;
         let collector = own_collector(&journal, &store)?;
         store.attach(collector.clone());
         let pipeline = Self {
             admission,
             store: Arc::new(store),
             collector,
+            keys: Arc::new(keys),
             journal,
             flush_bytes: config.store.flush_size.in_memory(),
             tail_bytes_max: config.store.tail_size.in_memory(),
             tail_full: Notify::new(),
+            tail_began: Mutex::default(),
             newest: AtomicI64::new(i64::MIN),
         };
         pipeline.replay().await?;
@@ -86,14 +96,25 @@ impl Pipeline {
     }
 
     /// Reads back what the table does not hold, flushing whenever the tail is full, so that memory stays bounded
-    /// whatever the backlog.
+    /// whatever the backlog. Of records that the table does hold, the keys alone: their file may not have been written.
     async fn replay(&self) -> Result<()> {
         let from = self.store.committed(&self.collector);
         let runtime = tokio::runtime::Handle::current();
+        let mut replayed_rows = 0;
+        let oldest = self.journal.status().first.min(from.0);
         let replayed = tokio::task::block_in_place(|| {
-            self.journal.replay(from.0, &mut |record: journal::Record<'_>| -> Result<()> {
+            self.journal.replay(oldest, &mut |record: journal::Record<'_>| -> Result<()> {
+                let is_flushed = record.first < from.0;
+                if is_flushed && !record::has_key(record.payload) {
+                    return Ok(());
+                }
                 let batch = record::decode(record.payload, &self.admission.registry())
                     .context("a record cannot be understood; it was probably written by a newer version")?;
+                self.remember(&batch, Position(record.first));
+                if is_flushed {
+                    return Ok(());
+                }
+                replayed_rows += batch.rows.len();
                 // What damage took was reported when the journal was opened; the records after it follow all the same.
                 self.store.pass_over(Position(record.first));
                 self.newest.fetch_max(batch.received.micros(), Ordering::Relaxed);
@@ -104,21 +125,27 @@ impl Pipeline {
                 Ok(())
             })
         });
-        let replayed = replayed.map_err(|error| match error {
+        replayed.map_err(|error| match error {
             ReplayError::Stopped { position, error } => error.context(format!("at position {position} of the journal")),
             error => anyhow!("cannot read the journal back: {error}"),
         })?;
         self.store.pass_over(Position(self.journal.status().next));
-        if replayed.positions > 0 {
-            tracing::info!(events = replayed.positions, "brought acknowledged events back from the journal");
+        if replayed_rows > 0 {
+            tracing::info!(events = replayed_rows, "brought acknowledged events back from the journal");
         }
         Ok(())
     }
 
     /// Writes the tail to the table and trims the journal behind it. Safe to call at any time.
     pub(crate) async fn flush(&self) -> Result<()> {
+        let begins_anew = Instant::now();
         let flushed = self.store.flush().await.context("cannot write the tail to the table")?;
-        tokio::task::block_in_place(|| self.journal.trim(flushed.through.0)).context("cannot trim the journal")?;
+        // What came while it was written is at most as old as the flush.
+        *self.tail_began.lock().unwrap_or_else(PoisonError::into_inner) = Some(begins_anew);
+        tokio::task::block_in_place(|| {
+            self.keys.persist(SystemClock.now()).context("cannot write the keys of requests")?;
+            self.journal.trim(flushed.through.0).context("cannot trim the journal")
+        })?;
         if flushed.rows > 0 {
             tracing::info!(rows = flushed.rows, version = flushed.version, "wrote the tail to the table");
         }
@@ -144,6 +171,12 @@ impl Pipeline {
         in_table.max(since.map(EventTime::from_micros))
     }
 
+    /// Age of the oldest event that the table does not hold yet.
+    pub(crate) fn tail_age(&self) -> Option<Duration> {
+        let began = *self.tail_began.lock().unwrap_or_else(PoisonError::into_inner);
+        began.filter(|_| self.store.status().tail_rows > 0).map(|began| began.elapsed())
+    }
+
     /// Stops: what is acknowledged goes to the table, then the journal is closed. The doors must be shut before.
     pub(crate) async fn close(&self) -> Result<()> {
         let flushed = self.flush().await;
@@ -152,12 +185,25 @@ impl Pipeline {
     }
 
     async fn keep(&self, batch: Batch) -> Result<Receipt, CollectError> {
+        let name = batch.key.clone().map(|key| (Arc::clone(&batch.hub), key));
+        let Some((hub, key)) = name else {
+            return self.keep_new(batch, None).await;
+        };
+        if let Some(receipt) = self.keys.begin(&hub, &key)? {
+            return Ok(receipt);
+        }
+        self.keep_new(batch, Some(Begun { keys: Arc::clone(&self.keys), hub, key, is_settled: false })).await
+    }
+
+    async fn keep_new(&self, batch: Batch, begun: Option<Begun>) -> Result<Receipt, CollectError> {
         let status = self.store.status();
+        let was_empty = status.tail_rows == 0;
         if status.tail_bytes >= self.tail_bytes_max {
             return Err(CollectError::Overloaded);
         }
-        let count = u32::try_from(batch.rows.len()).map_err(|_| CollectError::Overloaded)?;
+        let count = u32::try_from(batch.rows.len()).map_err(|_| CollectError::TooLarge)?;
         let received = batch.received;
+        let outcomes = Outcomes::of(&batch.rows);
         let (payload, rows) = if batch.rows.len() <= EVENTS_INLINE_MAX {
             (record::encode(&batch), Rows::build(&batch))
         } else {
@@ -165,16 +211,32 @@ impl Pipeline {
                 .await
                 .map_err(|_| CollectError::Closed)?
         };
-        let first = self.append(payload, count, rows).await?;
+        let settle = begun.map(|begun| {
+            let (collector, outcomes) = (self.collector.clone(), outcomes.clone());
+            move |first| {
+                begun.kept(|digest| Remembered { digest, received, collector, first, outcomes });
+            }
+        });
+        let first = self.append(payload, count, rows, settle).await?;
         self.newest.fetch_max(received.micros(), Ordering::Relaxed);
+        if was_empty {
+            *self.tail_began.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         if self.store.status().tail_bytes >= self.flush_bytes {
             self.tail_full.notify_one();
         }
-        Ok(Receipt { collector: self.collector.clone(), first })
+        Ok(Receipt { collector: self.collector.clone(), first, outcomes, is_repeated: false })
     }
 
-    /// Appends one record; returns once it is on disk and its rows are in the tail.
-    async fn append(&self, payload: Vec<u8>, count: u32, rows: Rows) -> Result<Position, CollectError> {
+    /// Appends one record; returns once it is on disk and its rows are in the tail. `settle` is called in between, for
+    /// the key must be remembered before a flush can take the rows and the journal their record.
+    async fn append(
+        &self,
+        payload: Vec<u8>,
+        count: u32,
+        rows: Rows,
+        settle: Option<impl FnOnce(Position) + Send + 'static>,
+    ) -> Result<Position, CollectError> {
         let (answer, answered) = oneshot::channel();
         let store = Arc::clone(&self.store);
         self.journal.append(
@@ -183,6 +245,9 @@ impl Pipeline {
             Box::new(move |outcome| {
                 let outcome = outcome.map(|first| {
                     let first = Position(first);
+                    if let Some(settle) = settle {
+                        settle(first);
+                    }
                     store.acknowledge(first, rows);
                     first
                 });
@@ -194,6 +259,49 @@ impl Pipeline {
             Ok(Ok(first)) => Ok(first),
             Ok(Err(error)) => Err(refused(&error)),
             Err(_) => Err(CollectError::Closed),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Remembers the key of a batch that the journal gave back, if it has one.
+    fn remember(&self, batch: &Batch, first: Position) {
+        let Some(key) = &batch.key else { return };
+        let remembered = Remembered {
+            digest: key.digest,
+            received: batch.received,
+            collector: self.collector.clone(),
+            first,
+            outcomes: Outcomes::of(&batch.rows),
+        };
+        self.keys.remember(&batch.hub, key, remembered);
+    }
+
+    /// Keys of requests that are remembered.
+    pub(crate) fn keys_remembered(&self) -> usize {
+        self.keys.len()
+    }
+}
+
+/// A request with a key that is on its way; dropped before it was kept, its key is free again.
+struct Begun {
+    keys: Arc<Keys>,
+    hub: Arc<str>,
+    key: RequestKey,
+    is_settled: bool,
+}
+
+impl Begun {
+    fn kept(mut self, remembered: impl FnOnce([u8; 32]) -> Remembered) {
+        self.is_settled = true;
+        self.keys.settle(&self.hub, &self.key, Some(remembered(self.key.digest)));
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.keys.settle(&self.hub, &self.key, None);
         }
     }
 }
@@ -242,6 +350,7 @@ fn refused(error: &AppendError) -> CollectError {
         AppendError::DiskFull => CollectError::DiskFull,
         AppendError::Poisoned => CollectError::Poisoned,
         AppendError::Closed => CollectError::Closed,
+        AppendError::TooLarge { .. } => CollectError::TooLarge,
         _ => CollectError::Overloaded,
     }
 }

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::control::{self, Control};
 use crate::folder::{Folder, control_socket};
 use crate::jobs::{self, Health};
+use crate::metrics::{self, Figures};
 use crate::operations::Operations;
 use crate::tokens::Tokens;
 use crate::{runtime, shutdown};
@@ -75,13 +76,26 @@ impl Running {
         let pipeline = &operations.pipeline;
         let health = Arc::new(Health::new(config));
         let archive = config.archive.enabled.then(|| operations.archive.clone());
+        let status = Arc::new(Status { operations: Arc::clone(&operations), health: Arc::clone(&health) });
+        let mut shown_metrics = metrics::registry();
+        let counters = server::Metrics::new(&mut shown_metrics);
+        shown_metrics.register_collector(Box::new(Figures {
+            operations: Arc::clone(&operations),
+            health: Arc::clone(&health),
+            unready: Box::new({
+                let status = Arc::clone(&status);
+                move || server::Status::unready(&*status).len()
+            }),
+        }));
         let app = Arc::new(App {
             admission: Arc::clone(&pipeline.admission),
             collect: Arc::clone(pipeline) as Arc<dyn ingest::Collect>,
             engine: Arc::clone(&operations.engine),
             catalogue: Arc::clone(&operations.catalogue),
             archive,
-            status: Arc::new(Status { operations: Arc::clone(&operations), health: Arc::clone(&health) }),
+            status,
+            metrics: counters,
+            shown_metrics,
             access: Arc::clone(&operations.tokens) as Arc<dyn server::Access>,
             hub: DEFAULT_HUB.into(),
             notes: shown.notes,

@@ -60,7 +60,7 @@ impl Admission {
             [first, rest @ ..] if !is_form && is_not_json(first) && rest.iter().all(is_not_json) => {
                 Err(not_json(first))
             }
-            _ => Ok(Batch { received, hub, door: Door::Http, rows }),
+            _ => Ok(Batch { received, hub, door: Door::Http, key: None, rows }),
         }
     }
 

@@ -6,6 +6,8 @@ use std::pin::Pin;
 
 use event::{Batch, CollectorId, Position};
 
+use crate::Outcomes;
+
 /// A batch is on disk: the row at index `i` has the position `first + i`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -13,6 +15,10 @@ pub struct Receipt {
     pub collector: CollectorId,
     /// Position of the first row.
     pub first: Position,
+    /// What was decided about each row.
+    pub outcomes: Outcomes,
+    /// A request of the same key was kept before, and this is what was answered then.
+    pub is_repeated: bool,
 }
 
 /// Nothing of a batch was kept.
@@ -28,6 +34,15 @@ pub enum CollectError {
     /// A write failed before; nothing is taken until a restart.
     #[error("a write failed; nothing is taken until a restart")]
     Poisoned,
+    /// The request is longer than the journal takes.
+    #[error("the request is too large for the journal")]
+    TooLarge,
+    /// A request of the same key is being kept at this moment.
+    #[error("a request of this key is being kept at this moment")]
+    KeyBusy,
+    /// Other events came under the same key before.
+    #[error("other events came under this key before")]
+    KeyReused,
     /// The program is stopping.
     #[error("the program is stopping")]
     Closed,
@@ -36,7 +51,7 @@ pub enum CollectError {
 /// Keeps batches.
 pub trait Collect: Send + Sync + Debug {
     /// Makes `batch` durable: `Ok` means that it survives a crash and is visible to queries. An empty batch is not for
-    /// this.
+    /// this. One whose key was kept before is not kept again; its receipt is that of the first.
     ///
     /// **Cancel safety**: dropping the future leaves open whether the batch was kept.
     ///

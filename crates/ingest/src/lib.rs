@@ -16,12 +16,16 @@
 mod admit;
 mod collect;
 pub mod decode;
+mod key;
 mod limits;
+mod outcomes;
 pub mod record;
 mod request;
 pub mod sources;
 
 pub use admit::Admission;
 pub use collect::{Collect, CollectError, Receipt};
+pub use key::request_key;
 pub use limits::Limits;
+pub use outcomes::{Outcome, Outcomes};
 pub use request::{Method, Refusal, RefusalKind, Request};

@@ -1,13 +1,14 @@
 //! A batch as the payload of a journal record, and back.
 //!
-//! Version 1. Integers are LEB128 varints unless said otherwise, signed ones zigzag; a text is its length and its
+//! Version 1, and version 2 of a request with a key. Integers are LEB128 varints unless said otherwise, signed ones zigzag; a text is its length and its
 //! UTF-8.
 //!
 //! ```text
-//! u8       format version, 1
+//! u8       format version, 1 or 2
 //! u8       door: 1 http, 2 cloud-log, 3 archive
 //! i64      received, µs since 1970
 //! text     hub
+//! (2 only) text key, 32 bytes: SHA-256 of the texts
 //! varint   number of revisions, then for each: text schema, text version, text hash
 //! varint   number of rows, then for each:
 //!   u8       0: admitted
@@ -28,12 +29,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use event::{Admitted, Batch, Door, EventTime, Quarantined, Reason, Repair, Repairs, Revision, Row, Verdict};
+use event::{
+    Admitted, Batch, Door, EventTime, Quarantined, Reason, Repair, Repairs, RequestKey, Revision, Row, Verdict,
+};
 use schema::Registry;
 
 use crate::admit::promoted_again;
 
+/// Of a request without a key. A version of its own for those with one leaves all others readable by what came before.
 const FORMAT_VERSION: u8 = 1;
+const FORMAT_VERSION_KEYED: u8 = 2;
+/// The newest.
+const FORMAT_VERSION_MAX: u8 = FORMAT_VERSION_KEYED;
 const ADMITTED: u8 = 0;
 const HAS_SCHEMA: u8 = 1;
 const HAS_VERSION: u8 = 2;
@@ -47,7 +54,7 @@ const ROW_BYTES_MIN: usize = 5;
 #[non_exhaustive]
 pub enum DecodeError {
     /// It was written by a later version of the program.
-    #[error("the record has format version {found}; this program reads up to {FORMAT_VERSION}")]
+    #[error("the record has format version {found}; this program reads up to {FORMAT_VERSION_MAX}")]
     UnknownVersion {
         /// As written.
         found: u8,
@@ -86,10 +93,14 @@ pub enum DecodeError {
 pub fn encode(batch: &Batch) -> Vec<u8> {
     let texts: usize = batch.rows.iter().map(|row| row.text.len()).sum();
     let mut out = Vec::with_capacity(texts + batch.rows.len() * 16 + 256);
-    out.push(FORMAT_VERSION);
+    out.push(if batch.key.is_some() { FORMAT_VERSION_KEYED } else { FORMAT_VERSION });
     out.push(door_number(batch.door));
     write_signed(&mut out, batch.received.micros());
     write_text(&mut out, &batch.hub);
+    if let Some(key) = &batch.key {
+        write_text(&mut out, &key.name);
+        out.extend_from_slice(&key.digest);
+    }
     let revisions = distinct_revisions(&batch.rows);
     write_unsigned(&mut out, revisions.len() as u64);
     for revision in &revisions {
@@ -185,10 +196,11 @@ fn write_unsigned(out: &mut Vec<u8>, mut value: u64) {
 /// See [`DecodeError`].
 pub fn decode(payload: &[u8], registry: &Registry) -> Result<Batch, DecodeError> {
     let mut reader = Reader { payload, at: 0 };
-    match reader.byte()? {
-        FORMAT_VERSION => {}
+    let is_keyed = match reader.byte()? {
+        FORMAT_VERSION => false,
+        FORMAT_VERSION_KEYED => true,
         found => return Err(DecodeError::UnknownVersion { found }),
-    }
+    };
     let door = match reader.byte()? {
         1 => Door::Http,
         2 => Door::CloudLog,
@@ -197,11 +209,17 @@ pub fn decode(payload: &[u8], registry: &Registry) -> Result<Batch, DecodeError>
     };
     let received = EventTime::from_micros(reader.signed()?);
     let hub = reader.text()?.into();
+    let key = if is_keyed { Some(reader.key()?) } else { None };
     let revisions = reader.revisions(registry)?;
     let verdicts = reader.verdicts(&revisions, received)?;
     let texts = Bytes::copy_from_slice(&payload[reader.at..]);
     let rows = rows(verdicts, &texts, reader.at)?;
-    Ok(Batch { received, hub, door, rows })
+    Ok(Batch { received, hub, door, key, rows })
+}
+
+/// Whether the request of `payload` has a key; quick, for passing over the many that have none.
+pub fn has_key(payload: &[u8]) -> bool {
+    payload.first() == Some(&FORMAT_VERSION_KEYED)
 }
 
 /// Gives every row its text, and every admitted one its promoted values.
@@ -278,6 +296,13 @@ impl<'a> Reader<'a> {
         let length = self.length()?;
         let bytes = self.take(length, "a text")?;
         std::str::from_utf8(bytes).or_else(|_| self.damaged("a text in UTF-8"))
+    }
+
+    fn key(&mut self) -> Result<RequestKey, DecodeError> {
+        let name = self.text()?.into();
+        let digest = self.take(32, "the digest of a key")?;
+        let digest = digest.try_into().or_else(|_| self.damaged("the digest of a key"))?;
+        Ok(RequestKey { name, digest })
     }
 
     fn repairs(&mut self) -> Result<Repairs, DecodeError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{admit, capture_folders, captures, door, post};
-use event::{Admitted, Batch, Door, EventTime, Quarantined, Reason, Repairs, Row, Verdict};
+use event::{Admitted, Batch, Door, EventTime, Quarantined, Reason, Repairs, RequestKey, Row, Verdict};
 use ingest::record::{self, DecodeError};
 use proptest::prelude::*;
 
@@ -52,10 +52,12 @@ fn quarantined_rows() -> impl Strategy<Value = Row> {
 
 fn batches() -> impl Strategy<Value = Batch> {
     let rows = proptest::collection::vec(prop_oneof![admitted_rows(), quarantined_rows()], 0..12);
-    (any::<i64>(), any::<String>(), 0..3_usize, rows).prop_map(|(received, hub, door, rows)| Batch {
+    let key = proptest::option::of((any::<String>(), any::<[u8; 32]>()));
+    (any::<i64>(), any::<String>(), 0..3_usize, key, rows).prop_map(|(received, hub, door, key, rows)| Batch {
         received: EventTime::from_micros(received),
         hub: hub.into(),
         door: Door::ALL[door],
+        key: key.map(|(name, digest)| RequestKey { name: name.into(), digest }),
         rows,
     })
 }
@@ -134,12 +136,13 @@ fn the_verdict_in_the_record_is_obeyed_not_decided_anew() {
 }
 
 #[test]
-fn the_layout_of_version_1_is_pinned() {
+fn the_layouts_of_versions_1_and_2_are_pinned() {
     let row = |text: &'static [u8], verdict| Row { text: Bytes::from_static(text), verdict };
     let batch = Batch {
         received: EventTime::from_micros(1_000_000),
         hub: Arc::from("h"),
         door: Door::Http,
+        key: None,
         rows: vec![row(
             b"x",
             Verdict::Quarantined(Quarantined {
@@ -152,9 +155,16 @@ fn the_layout_of_version_1_is_pinned() {
             }),
         )],
     };
+    let keyed = Batch { key: Some(RequestKey { name: "key".into(), digest: [9; 32] }), ..batch.clone() };
+    let expected = [&[2, 1, 0x80, 0x89, 0x7a, 1, b'h', 3, b'k', b'e', b'y'][..], &[9; 32], &[0, 1]].concat();
+    let expected = [&expected[..], &[1, 3, 6, 1, b'd', 1, b'1', 1, 1, b'x']].concat();
+    assert_eq!(record::encode(&keyed), expected);
+    assert_eq!(record::decode(&expected, &common::registry()).unwrap(), keyed);
+    assert!(record::has_key(&expected));
     let expected = [&[1, 1, 0x80, 0x89, 0x7a, 1, b'h', 0, 1][..], &[1, 3, 6, 1, b'd', 1, b'1', 1, 1, b'x']].concat();
     assert_eq!(record::encode(&batch), expected);
     assert_eq!(record::decode(&expected, &common::registry()).unwrap(), batch);
-    assert_eq!(record::decode(&[2], &common::registry()), Err(DecodeError::UnknownVersion { found: 2 }));
+    assert!(!record::has_key(&expected));
+    assert_eq!(record::decode(&[3], &common::registry()), Err(DecodeError::UnknownVersion { found: 3 }));
     assert!(record::decode(&[], &common::registry()).is_err());
 }

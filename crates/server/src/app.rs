@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use event::{Clock, Day, EventTime};
 use ingest::{Admission, Collect};
+use prometheus_client::registry::Registry;
 use query::{Catalogue, Engine};
 
 use crate::access::Access;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 
 /// All that the routes work with.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ pub struct App {
     pub status: Arc<dyn Status>,
     /// Tokens.
     pub access: Arc<dyn Access>,
+    /// What the server counts.
+    pub metrics: Metrics,
+    /// All that `/metrics` shows.
+    pub shown_metrics: Registry,
     /// Name of the hub whose events come without a token.
     pub hub: Arc<str>,
     /// Where the shown data comes from, when a reader must know; shown as labelled notes on every page.

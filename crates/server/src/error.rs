@@ -15,6 +15,10 @@ use crate::access::Verb;
 /// How to present a token. A browser asks its user for name and password; the password is the token.
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="hubscope", charset="UTF-8""#);
 
+/// The code of a problem, left with the answer for whoever counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code(pub(crate) &'static str);
+
 /// An error as a caller over HTTP sees it.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -143,6 +147,7 @@ impl IntoResponse for Problem {
         // A struct of texts and a number always serialises.
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (self.status, body).into_response();
+        response.extensions_mut().insert(Code(self.code));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -184,6 +189,31 @@ impl From<CollectError> for Problem {
                 "stopping",
                 "the server is stopping",
                 "nothing of this request was kept; send it again once the server is back",
+            ),
+            CollectError::TooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "the body is too large",
+                "the request is longer than the journal takes; send fewer events at once",
+            ),
+            CollectError::KeyBusy => {
+                let detail =
+                    "a request with this Idempotency-Key is being kept at this moment; ask again for its answer";
+                let mut problem = Self::new(
+                    StatusCode::CONFLICT,
+                    "idempotency_key_busy",
+                    "the first request is not done yet",
+                    detail,
+                );
+                problem.retry_after_seconds = Some(1);
+                problem
+            }
+            CollectError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "the key belongs to other events",
+                "other events came with this Idempotency-Key before; nothing of this request was kept: give every \
+                 request a key of its own, and the same one only to its retries",
             ),
             // Poisoned, and whatever else may come: nothing can be kept.
             _ => Self::new(

@@ -14,7 +14,8 @@ use crate::app::{App, Control};
 use crate::body::Room;
 use crate::error::Problem;
 use crate::guard::guard;
-use crate::{archive, assets, pages};
+use crate::metrics::{count_questions, count_refusals};
+use crate::{archive, assets, metrics, pages};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -61,8 +62,12 @@ fn finish(state: &State, routes: Router) -> Router {
 }
 
 fn routes(state: &State) -> Router {
-    let sending = emitters().route_layer(from_fn_with_state(state.clone(), permit_ingest));
-    let reading = readers().route_layer(from_fn_with_state(state.clone(), permit_query));
+    let sending = emitters()
+        .route_layer(from_fn_with_state(state.clone(), permit_ingest))
+        .route_layer(from_fn_with_state(state.clone(), count_refusals));
+    let reading = readers()
+        .route_layer(from_fn_with_state(state.clone(), permit_query))
+        .route_layer(from_fn_with_state(state.clone(), count_questions));
     Router::new().merge(sending).merge(reading).merge(open()).with_state(state.clone())
 }
 
@@ -82,6 +87,7 @@ fn readers() -> Router<State> {
         .route("/api/v1/schemas", get(schemas::list))
         .route("/api/v1/quarantine", get(quarantine::newest))
         .route("/api/v1/now", get(now::now))
+        .route("/metrics", get(metrics::show))
         // people
         .route("/", get(pages::home::page))
         .route("/kpi/{id}", get(pages::question::page))

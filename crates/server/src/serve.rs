@@ -21,6 +21,7 @@ use tower::ServiceExt;
 use crate::access::Peer;
 use crate::app::{App, Control};
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::router;
 use crate::stream::Patient;
 
@@ -50,9 +51,16 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let limits = app.limits;
+    let metrics = app.metrics.clone();
     let state = router::State::new(app);
     let tasks = TaskTracker::new();
-    let door = Door { routes: router::public(&state), limits, stop: stop.clone(), tasks: tasks.clone() };
+    let door = Door {
+        routes: router::public(&state),
+        metrics: metrics.clone(),
+        limits,
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+    };
     let listener = listener.tap_io(|tcp| {
         // An answer is one write; without this it would wait for the peer's delayed ACK. It fails only on a socket
         // that is gone already, which the first read will tell.
@@ -60,7 +68,13 @@ pub async fn serve(
     });
     tasks.spawn(door.accept(listener, limits.connections_max, Peer::at));
     if let Some((listener, control)) = control {
-        let door = Door { routes: router::control(&state, control), limits, stop: stop.clone(), tasks: tasks.clone() };
+        let door = Door {
+            routes: router::control(&state, control),
+            metrics: metrics.clone(),
+            limits,
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        };
         tasks.spawn(door.accept(listener, CONTROL_CONNECTIONS_MAX, |_| Peer::Operator));
     }
     stop.cancelled().await;
@@ -73,6 +87,7 @@ pub async fn serve(
 /// One listening socket and what it serves.
 struct Door {
     routes: Router,
+    metrics: Metrics,
     limits: Limits,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -96,8 +111,11 @@ impl Door {
             if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
                 let conversation =
                     converse(stream, peer(&address), self.routes.clone(), self.limits, self.stop.clone());
-                self.spawn(conversation, place);
-            } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+                self.spawn(conversation, (place, self.metrics.connected()));
+                continue;
+            }
+            self.metrics.turned_away();
+            if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
                 self.spawn(refuse(stream), place);
             }
         }

@@ -57,7 +57,7 @@ impl Sandbox {
     /// Acknowledges `rows` in one request received when the newest of them happened (or at `received`).
     pub(crate) fn acknowledge_at(&mut self, received: EventTime, rows: Vec<Row>) {
         let count = rows.len() as u64;
-        let batch = Batch { received, hub: "north".into(), door: Door::Http, rows };
+        let batch = Batch { received, hub: "north".into(), door: Door::Http, key: None, rows };
         self.store.acknowledge(self.next, Rows::build(&batch));
         self.next = self.next.plus(count);
     }

@@ -1,5 +1,8 @@
 //! `POST|GET /api/v1/events`: the HTTP door.
 //!
+//! A request with the header `Idempotency-Key` can be sent again when its answer was lost: it adds nothing, and gets the
+//! first answer again (with `Idempotency-Replayed: true`), also after a restart.
+//!
 //! The answer has a verdict for every event of the request, in order, however many: a sender of a thousand events gets
 //! about 150 KB back. Ids are `<collector>:<position>`. It is sent after the events are on disk.
 //!
@@ -14,16 +17,22 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Request, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use axum::response::Response;
-use event::{Batch, Position, Repairs, Revision, Row, Verdict};
-use ingest::{Method, Receipt};
+use event::{Batch, Position, Repairs};
+use ingest::{Method, Outcome, Receipt, request_key};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
+use tokio::time::Instant;
 
 use crate::access::Caller;
 use crate::error::Problem;
 use crate::{api, body, router};
+
+/// Names a request, so that sending it again adds nothing.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that the answer is that of an earlier request of the same key.
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// `POST`: events in the body.
 pub(crate) async fn post(
@@ -34,8 +43,9 @@ pub(crate) async fn post(
     let limits = state.app.limits;
     let (parts, body) = request.into_parts();
     let held = body::read(&parts.headers, body, limits.body_bytes_max, &state.room, &limits).await?;
+    let key = text(&parts.headers, &IDEMPOTENCY_KEY)?;
     let request = ingest::Request { body: held.bytes.clone(), ..understood(Method::Post, parts)? };
-    let answer = take(&state, &caller, request).await;
+    let answer = take(&state, &caller, request, key).await;
     // The room is given back only now: the batch's texts are slices of the body.
     drop(held);
     answer
@@ -48,15 +58,29 @@ pub(crate) async fn get(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    take(&state, &caller, understood(Method::Get, parts)?).await
+    let key = text(&parts.headers, &IDEMPOTENCY_KEY)?;
+    take(&state, &caller, understood(Method::Get, parts)?, key).await
 }
 
-async fn take(state: &router::State, caller: &Caller, request: ingest::Request) -> Result<Response, Problem> {
+async fn take(
+    state: &router::State,
+    caller: &Caller,
+    request: ingest::Request,
+    key: Option<String>,
+) -> Result<Response, Problem> {
     let hub = Arc::clone(caller.hub().unwrap_or(&state.app.hub));
-    let batch = admit(state, request, hub).await?;
-    let outcomes: Vec<Outcome> = batch.rows.iter().map(Outcome::of).collect();
+    let began = Instant::now();
+    let mut batch = admit(state, request, hub).await?;
+    batch.key = key.map(|header| request_key(&header, &batch.rows)).transpose()?;
     let receipt = state.app.collect.collect(batch).await?;
-    api::json(&Answer::new(&outcomes, &receipt))
+    let mut response = api::json(&Answer::new(&receipt))?;
+    if receipt.is_repeated {
+        state.app.metrics.repeated();
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    } else {
+        state.app.metrics.kept(&receipt.outcomes, began.elapsed());
+    }
+    Ok(response)
 }
 
 /// Bytes to verdicts: here when that is quick, else on a blocking thread, as many at once as there are cores.
@@ -97,25 +121,6 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Proble
     Ok((!values.is_empty()).then(|| values.join(", ")))
 }
 
-/// What the sender is told of one event.
-enum Outcome {
-    Admitted { revision: Arc<Revision>, repairs: Repairs },
-    Quarantined { reason: &'static str, detail: Box<str>, repairs: Repairs },
-}
-
-impl Outcome {
-    fn of(row: &Row) -> Self {
-        match &row.verdict {
-            Verdict::Admitted(admitted) => {
-                Self::Admitted { revision: Arc::clone(&admitted.revision), repairs: admitted.repairs }
-            }
-            Verdict::Quarantined(aside) => {
-                Self::Quarantined { reason: aside.reason.code(), detail: aside.detail.clone(), repairs: aside.repairs }
-            }
-        }
-    }
-}
-
 #[derive(Serialize)]
 struct Answer<'a> {
     kept: usize,
@@ -125,17 +130,13 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn new(outcomes: &'a [Outcome], receipt: &'a Receipt) -> Self {
-        let admitted = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Admitted { .. })).count();
-        let kept = outcomes.len();
-        Self { kept, admitted, quarantined: kept - admitted, events: Verdicts { outcomes, receipt } }
+    fn new(receipt: &'a Receipt) -> Self {
+        let (kept, admitted) = (receipt.outcomes.len(), receipt.outcomes.admitted());
+        Self { kept, admitted, quarantined: kept - admitted, events: Verdicts(receipt) }
     }
 }
 
-struct Verdicts<'a> {
-    outcomes: &'a [Outcome],
-    receipt: &'a Receipt,
-}
+struct Verdicts<'a>(&'a Receipt);
 
 #[derive(Serialize)]
 struct Told<'a> {
@@ -157,10 +158,11 @@ struct Told<'a> {
 
 impl Serialize for Verdicts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.outcomes.len()))?;
-        let mut position = self.receipt.first;
-        for outcome in self.outcomes {
-            list.serialize_element(&told(outcome, self.receipt, position))?;
+        let receipt = self.0;
+        let mut list = serializer.serialize_seq(Some(receipt.outcomes.len()))?;
+        let mut position = receipt.first;
+        for outcome in receipt.outcomes.iter() {
+            list.serialize_element(&told(outcome, receipt, position))?;
             position = position.plus(1);
         }
         list.end()
@@ -187,7 +189,7 @@ fn told<'a>(outcome: &'a Outcome, receipt: &Receipt, position: Position) -> Told
             schema: None,
             version: None,
             revision: None,
-            reason: Some(reason),
+            reason: Some(reason.code()),
             detail: Some(detail),
             repairs: names(repairs),
         },

@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use event::{Batch, CollectorId, Day, EventTime, ManualClock, Position};
-use ingest::{Admission, Collect, CollectError, Receipt};
+use ingest::{Admission, Collect, CollectError, Outcomes, Receipt};
+use prometheus_client::registry::Registry as MetricsRegistry;
 use query::{Catalogue, Engine};
 use schema::Registry;
-use server::{Access, App, Control, ControlLines, Grant, Limits, Note, Status, Unready, Verb, Vitals};
+use server::{Access, App, Control, ControlLines, Grant, Limits, Metrics, Note, Status, Unready, Verb, Vitals};
 use store::{Rows, Store};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
@@ -61,6 +62,8 @@ impl Sandbox {
         let archive = dir.path().join("archive");
         std::fs::create_dir(&archive).unwrap();
         let engine = Engine::with_clock(store, query::Limits::default(), Arc::clone(&clock) as _).unwrap();
+        let mut shown_metrics = MetricsRegistry::default();
+        let metrics = Metrics::new(&mut shown_metrics);
         let app = App {
             admission: Arc::new(Admission::new(registry, ingest::Limits::default(), Arc::clone(&clock) as _)),
             collect: Arc::clone(&journal) as _,
@@ -69,6 +72,8 @@ impl Sandbox {
             archive: Some(archive),
             status: Arc::clone(&health) as _,
             access: Arc::new(wishes.tokens),
+            metrics,
+            shown_metrics,
             hub: "default".into(),
             opening_range: None,
             notes: wishes.notes,
@@ -160,7 +165,8 @@ impl Journal {
         let first = Position(*next);
         *next += batch.rows.len() as u64;
         self.store.acknowledge(first, Rows::build(batch));
-        Receipt { collector: CollectorId::from(COLLECTOR), first }
+        let outcomes = Outcomes::of(&batch.rows);
+        Receipt { collector: CollectorId::from(COLLECTOR), first, outcomes, is_repeated: false }
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn quarantined(text: impl Into<Vec<u8>>) -> Row {
 }
 
 pub(crate) fn batch(rows: Vec<Row>) -> Batch {
-    Batch { received: EventTime::from_micros(NOON), hub: "default".into(), door: Door::Http, rows }
+    Batch { received: EventTime::from_micros(NOON), hub: "default".into(), door: Door::Http, key: None, rows }
 }
 
 pub(crate) fn unit(day: Day, hash: u8, rows: Vec<Row>) -> ImportUnit {

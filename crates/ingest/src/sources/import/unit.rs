@@ -79,7 +79,7 @@ impl Unit {
             rows.extend(content::lines(contents).map(admit));
         })?;
         let lines = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        let batch = Batch { received, hub: self.hub.clone(), door: self.door, rows };
+        let batch = Batch { received, hub: self.hub.clone(), door: self.door, key: None, rows };
         Ok(ImportedDay { day: self.day, sha256: hash.finish(), batch, lines, bytes })
     }
 
