@@ -61,9 +61,9 @@ impl Day {
         self.0
     }
 
-    /// Its first instant.
+    /// Its first instant; the first or last of all for days beyond those that instants reach.
     pub fn start(self) -> EventTime {
-        EventTime(i64::from(self.0) * MICROS_A_DAY)
+        EventTime(i64::from(self.0).saturating_mul(MICROS_A_DAY))
     }
 
     /// The day after.
@@ -135,5 +135,6 @@ mod tests {
         assert_eq!(EventTime::from_micros(0).to_string(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(EventTime::from_micros(i64::MAX).to_string(), i64::MAX.to_string());
         assert_eq!(EventTime::from_micros(i64::MAX).day().number(), 106_751_991);
+        assert_eq!(EventTime::from_micros(i64::MIN).day().start().micros(), i64::MIN);
     }
 }

@@ -9,7 +9,7 @@ use event::{Clock, CollectorId, Day, SystemClock};
 use ingest::Admission;
 use ingest::sources::import::{self, Unit};
 use publish::Publisher;
-use query::{Answer, Catalogue, Engine, Params, SqlOptions};
+use query::{Answer, Catalogue, Engine, Params, Scope, SqlOptions};
 use serde::{Deserialize, Serialize};
 use store::{ImportUnit, Imported};
 
@@ -128,7 +128,7 @@ impl Operations {
     pub(crate) async fn run(&self, request: Request, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Reply> {
         match request {
             Request::Query { sql, limit, format } => {
-                let answer = self.engine.sql(&sql, SqlOptions { limit }).await?;
+                let answer = self.engine.sql(&sql, SqlOptions { limit, scope: Scope::All }).await?;
                 written(&answer, format)
             }
             Request::Kpi { id, parameters, format } => self.kpi(&id, parameters, format).await,
@@ -150,7 +150,7 @@ impl Operations {
 
     async fn kpi(&self, id: &str, parameters: BTreeMap<String, String>, format: Format) -> Result<Reply> {
         let kpi = self.catalogue.find(id)?;
-        let answer = self.engine.kpi(kpi, &Params::from_iter(parameters)).await?;
+        let answer = self.engine.kpi(kpi, &Params::from_iter(parameters), &Scope::All).await?;
         match format {
             Format::Json => Ok(Reply::Text(format!("{}\n", answer.json(kpi)))),
             _ => written(&answer.answer, format),

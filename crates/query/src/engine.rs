@@ -23,11 +23,13 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout_at;
 
 use crate::answer::{Answer, Gathered};
+use crate::coverage::CoverageCache;
 use crate::error::QueryError;
 use crate::functions::Budget;
 use crate::guard;
-use crate::kpi::CoverageCache;
+use crate::hubs::Hubs;
 use crate::limits::Limits;
+use crate::scope::Scope;
 use crate::session::{Base, budget};
 use crate::views::{self, TableInfo};
 
@@ -41,6 +43,7 @@ const READING_THREADS: usize = 8;
 /// Answers SQL and KPIs over the snapshots of a store.
 pub struct Engine {
     shared: Arc<Shared>,
+    hubs: Arc<Hubs>,
     runtime: Option<Runtime>,
     handle: Handle,
 }
@@ -51,15 +54,17 @@ struct Shared {
     base: Base,
     limits: Limits,
     clock: Arc<dyn Clock>,
-    coverage: CoverageCache,
+    coverage: Arc<CoverageCache>,
     places: Arc<Semaphore>,
 }
 
 /// Wishes of the caller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SqlOptions {
     /// Rows at most; [`Limits::rows_default`] when `None`, and never more than [`Limits::rows_max`].
     pub limit: Option<usize>,
+    /// Whose rows may be seen.
+    pub scope: Scope,
 }
 
 /// A statement with its values.
@@ -68,6 +73,7 @@ pub(crate) struct Question {
     pub(crate) sql: String,
     pub(crate) values: Vec<(String, ScalarValue)>,
     pub(crate) rows_max: usize,
+    pub(crate) scope: Scope,
 }
 
 /// The engine could not be started.
@@ -100,8 +106,15 @@ impl Engine {
         let base = Base::new(&store, &limits).map_err(|error| EngineError(error.strip_backtrace()))?;
         let places = Arc::new(Semaphore::new(limits.queries_max));
         let handle = runtime.handle().clone();
-        let shared = Arc::new(Shared { store, base, limits, clock, coverage: CoverageCache::default(), places });
-        Ok(Self { shared, runtime: Some(runtime), handle })
+        let shared = Arc::new(Shared { store, base, limits, clock, coverage: Arc::default(), places });
+        Ok(Self { shared, hubs: Arc::default(), runtime: Some(runtime), handle })
+    }
+
+    /// The same engine with zones of hubs; without, all hubs live in UTC.
+    #[must_use]
+    pub fn with_hubs(mut self, hubs: Hubs) -> Self {
+        self.hubs = Arc::new(hubs);
+        self
     }
 
     /// Answers one statement over the newest snapshot.
@@ -111,8 +124,8 @@ impl Engine {
     /// # Errors
     /// [`QueryError`]: not a question, not SQL, unknown names, over a limit, unreadable data.
     pub async fn sql(&self, sql: &str, options: SqlOptions) -> Result<Answer, QueryError> {
-        let question =
-            Question { sql: sql.to_owned(), values: Vec::new(), rows_max: self.shared.limits.rows(options.limit) };
+        let rows_max = self.shared.limits.rows(options.limit);
+        let question = Question { sql: sql.to_owned(), values: Vec::new(), rows_max, scope: options.scope };
         let snapshot = self.shared.store.snapshot();
         self.ask(question, snapshot, self.deadline()).await
     }
@@ -138,6 +151,11 @@ impl Engine {
         &self.shared.limits
     }
 
+    /// The hubs that are listed, and their zones.
+    pub fn hubs(&self) -> &Hubs {
+        &self.hubs
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.store.snapshot()
     }
@@ -146,8 +164,12 @@ impl Engine {
         self.shared.clock.as_ref()
     }
 
-    pub(crate) fn coverage(&self) -> &CoverageCache {
+    pub(crate) fn coverage(&self) -> &Arc<CoverageCache> {
         &self.shared.coverage
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.shared.store
     }
 
     /// When a query that starts now must be over.
@@ -167,7 +189,7 @@ impl Engine {
     }
 
     /// Runs `work` on the engine's threads, in one of its places, until `deadline`.
-    async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         deadline: Instant,
         work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
@@ -204,7 +226,7 @@ impl Shared {
         let relations = guard::relations(self.base.state(), &statement)?;
         let state = self
             .base
-            .open(snapshot, &relations, budget(&self.limits, deadline, 1))
+            .open(snapshot, &relations, &question.scope, budget(&self.limits, deadline, 1))
             .await
             .map_err(|error| QueryError::planning(error, memory))?;
         let plan = state.statement_to_plan(statement).await.map_err(|error| QueryError::planning(error, memory))?;
@@ -236,7 +258,7 @@ impl Shared {
         let memory = self.limits.memory_bytes_max;
         let planning = |error| QueryError::planning(error, memory);
         let budget = budget(&self.limits, deadline, 1);
-        let state = self.base.open(snapshot, &views::RELATIONS, budget).await.map_err(planning)?;
+        let state = self.base.open(snapshot, &views::RELATIONS, &Scope::All, budget).await.map_err(planning)?;
         let mut tables = Vec::with_capacity(views::RELATIONS.len());
         for relation in &views::RELATIONS {
             let sql = format!("SELECT * FROM {}", relation.name);

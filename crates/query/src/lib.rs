@@ -9,24 +9,32 @@
 
 mod answer;
 pub mod chart;
+mod coverage;
 mod engine;
 mod error;
 mod functions;
 mod guard;
+mod hubs;
 mod kpi;
 mod limits;
 mod nearest;
 mod prune;
 mod scan;
+mod scope;
 mod session;
 mod views;
+mod zone;
 
 pub use answer::{Answer, AnswerColumn, ParquetAnswerError};
+pub use coverage::SourceCoverage;
 pub use engine::{Engine, EngineError, SqlOptions};
 pub use error::QueryError;
+pub use hubs::Hubs;
 pub use kpi::{
-    Audience, Catalogue, CatalogueError, Change, ChartKind, Excluded, Grain, Headline, Kpi, KpiAnswer, Parameter,
-    ParameterKind, Params, Privacy, TimeRange,
+    Audience, Catalogue, CatalogueError, Change, ChartKind, Compare, Comparison, Excluded, Grain, Headline, Kpi,
+    KpiAnswer, Parameter, ParameterKind, Params, Privacy, Ratio, Shape, TimeRange,
 };
 pub use limits::Limits;
+pub use scope::Scope;
 pub use views::{ColumnInfo, TableInfo};
+pub use zone::{UnknownZone, Zone};

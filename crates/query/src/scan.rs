@@ -13,7 +13,7 @@ use datafusion::arrow::compute::{cast, concat_batches};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Statistics, project_schema};
+use datafusion::common::{DFSchema, Statistics, exec_datafusion_err, project_schema};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
@@ -23,14 +23,17 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
 use datafusion::object_store::ObjectStore;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use store::{Part, TableSnapshot};
 
 use crate::prune;
+use crate::scope::{Barrier, Scope, is_harmless};
 
 /// Rows to gather from the tail's batches, one or few rows each, before they are worked on.
 const TAIL_BATCH_ROWS: usize = 8_192;
@@ -57,12 +60,62 @@ pub(crate) struct SnapshotTable {
     schema: SchemaRef,
     snapshot: TableSnapshot,
     place: Place,
+    scope: Scope,
 }
 
 impl SnapshotTable {
-    /// The table as `snapshot` shows it.
-    pub(crate) fn new(snapshot: TableSnapshot, place: Place) -> Self {
-        Self { schema: with_views(&snapshot.schema), snapshot, place }
+    /// The table as `snapshot` shows it, with the rows that `scope` allows.
+    pub(crate) fn new(snapshot: TableSnapshot, place: Place, scope: Scope) -> Self {
+        Self { schema: with_views(&snapshot.schema), snapshot, place, scope }
+    }
+
+    /// Every row that may satisfy `filters`, whosoever it is. What `only` says is looked up in footers as well.
+    fn scan_all(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+        only: Option<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let parts = prune::kept(state, &self.schema, &self.snapshot.parts, filters)?;
+        // A limit may only count rows that no filter takes away afterwards.
+        let limit = limit.filter(|_| filters.is_empty());
+        let mut plans = Vec::with_capacity(2);
+        if !parts.is_empty() {
+            plans.push(self.scan_parts(state, &parts, projection, limit, only)?);
+        }
+        if self.snapshot.tail.iter().any(|batch| batch.num_rows() > 0) {
+            plans.push(self.scan_tail(projection)?);
+        }
+        match plans.len() {
+            0 => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
+            _ => UnionExec::try_new(plans),
+        }
+    }
+
+    /// The rows of `hub`.
+    fn scan_hub(
+        &self,
+        state: &dyn Session,
+        hub: &Arc<str>,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let width = columns.len();
+        let hub_column = self.schema.index_of("hub")?;
+        let hub_at = columns.iter().position(|column| *column == hub_column).unwrap_or(width);
+        if hub_at == width {
+            columns.push(hub_column);
+        }
+        let mut harmless: Vec<Expr> = filters.iter().filter(|filter| is_harmless(filter)).cloned().collect();
+        harmless.push(col("hub").eq(lit(hub.as_ref())));
+        let only = conjunction(harmless.iter().cloned())
+            .ok_or_else(|| exec_datafusion_err!("a scan of one hub has no filter"))?;
+        let only = state.create_physical_expr(only, &DFSchema::try_from(Arc::clone(&self.schema))?)?;
+        let all = self.scan_all(state, Some(&columns), &harmless, None, Some(only))?;
+        Ok(Arc::new(Barrier::new(all, Arc::clone(hub), hub_at, width)?))
     }
 
     fn scan_parts(
@@ -71,6 +124,7 @@ impl SnapshotTable {
         parts: &[&Part],
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
+        only: Option<Arc<dyn PhysicalExpr>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let footers = Arc::clone(&self.place.footers);
         let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.place.objects), footers);
@@ -78,6 +132,10 @@ impl SnapshotTable {
             .with_table_parquet_options(parquet_options())
             .with_metadata_size_hint(FOOTER_BYTES)
             .with_parquet_file_reader_factory(Arc::new(reader));
+        let source = match only {
+            Some(only) => source.with_predicate(only),
+            None => source,
+        };
         let files = parts.iter().map(|part| self.file(part)).collect();
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let config = FileScanConfigBuilder::new(self.place.url.clone(), Arc::new(source))
@@ -129,19 +187,9 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let parts = prune::kept(state, &self.schema, &self.snapshot.parts, filters)?;
-        // A limit may only count rows that no filter takes away afterwards.
-        let limit = limit.filter(|_| filters.is_empty());
-        let mut plans = Vec::with_capacity(2);
-        if !parts.is_empty() {
-            plans.push(self.scan_parts(state, &parts, projection, limit)?);
-        }
-        if self.snapshot.tail.iter().any(|batch| batch.num_rows() > 0) {
-            plans.push(self.scan_tail(projection)?);
-        }
-        match plans.len() {
-            0 => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
-            _ => UnionExec::try_new(plans),
+        match &self.scope {
+            Scope::All => self.scan_all(state, projection, filters, limit, None),
+            Scope::Hub(hub) => self.scan_hub(state, hub, projection, filters),
         }
     }
 }

@@ -22,6 +22,7 @@ use store::{Snapshot, Store, Table};
 use crate::functions::{self, Budget};
 use crate::limits::Limits;
 use crate::scan::{Place, SnapshotTable};
+use crate::scope::Scope;
 use crate::views::{Relation, Rows, find};
 
 /// Address of the folder of tables inside the engine; it leads nowhere else.
@@ -68,11 +69,12 @@ impl Base {
         &self.state
     }
 
-    /// A session in which `relations` of `snapshot` can be named, and nothing else.
+    /// A session in which `relations` of `snapshot` can be named, with the rows that `scope` allows, and nothing else.
     pub(crate) async fn open(
         &self,
         snapshot: &Snapshot,
         relations: &[Relation],
+        scope: &Scope,
         budget: Budget,
     ) -> Result<SessionState> {
         let schema = Arc::new(MemorySchemaProvider::new());
@@ -86,7 +88,7 @@ impl Base {
             .with_catalog_list(Arc::new(catalogs))
             .build();
         for relation in relations {
-            self.register(&state, schema.as_ref(), snapshot, *relation).await?;
+            self.register(&state, schema.as_ref(), snapshot, *relation, scope).await?;
         }
         Ok(state)
     }
@@ -97,16 +99,19 @@ impl Base {
         schema: &MemorySchemaProvider,
         snapshot: &Snapshot,
         relation: Relation,
+        scope: &Scope,
     ) -> Result<()> {
         if schema.table_exist(relation.name) {
             return Ok(());
         }
         let provider: Arc<dyn datafusion::catalog::TableProvider> = match relation.rows {
-            Rows::Events => Arc::new(SnapshotTable::new(snapshot.events.clone(), self.events.clone())),
-            Rows::Quarantine => Arc::new(SnapshotTable::new(snapshot.quarantine.clone(), self.quarantine.clone())),
+            Rows::Events => Arc::new(SnapshotTable::new(snapshot.events.clone(), self.events.clone(), scope.clone())),
+            Rows::Quarantine => {
+                Arc::new(SnapshotTable::new(snapshot.quarantine.clone(), self.quarantine.clone(), scope.clone()))
+            }
             Rows::View(sql) => {
                 if let Some(events) = find("events") {
-                    Box::pin(self.register(state, schema, snapshot, events)).await?;
+                    Box::pin(self.register(state, schema, snapshot, events, scope)).await?;
                 }
                 Arc::new(ViewTable::new(state.create_logical_plan(sql).await?, Some(sql.to_owned())))
             }

@@ -1,6 +1,6 @@
 //! Answers of our own SQL, row by row, for pages and small API answers.
 
-use query::{Answer, Engine, SqlOptions};
+use query::{Answer, Engine, Scope, SqlOptions};
 use serde_json::{Map, Value};
 
 use crate::error::Problem;
@@ -39,7 +39,7 @@ pub(crate) fn text(value: &Value) -> Option<String> {
 /// # Errors
 /// The problem to answer with.
 pub(crate) async fn ask(engine: &Engine, sql: &str, rows_max: usize) -> Result<Vec<Row>, Problem> {
-    let options = SqlOptions { limit: Some(rows_max) };
+    let options = SqlOptions { limit: Some(rows_max), scope: Scope::All };
     Ok(of(&engine.sql(sql, options).await?))
 }
 

@@ -17,6 +17,7 @@ mod base64;
 mod columns;
 mod compact;
 mod compact_plan;
+mod coverage;
 mod delta;
 pub mod disk;
 mod durable_fs;
@@ -41,6 +42,7 @@ mod write;
 
 pub use columns::{ColumnClash, LOGGED_STATISTICS, Table};
 pub use compact::Compacted;
+pub use coverage::{Coverage, Quarters, Seen, Source};
 pub use durable_fs::{DurableFs, durable_write};
 pub use error::{Cause, CompactError, FlushError, ImportError, OpenError, TableError};
 pub use flush::Flushed;

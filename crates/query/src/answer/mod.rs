@@ -9,7 +9,7 @@ mod parquet;
 mod table;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
 
 pub(crate) use cell::Cell;
 pub(crate) use gather::Gathered;
@@ -43,12 +43,7 @@ pub struct AnswerColumn {
 impl Answer {
     pub(crate) fn new(gathered: Gathered, data_version: String) -> Self {
         let (schema, batches, truncated) = gathered.finish();
-        let columns = schema.fields().iter().map(|field| AnswerColumn {
-            name: field.name().clone(),
-            type_name: type_name(field.data_type()),
-            unit: None,
-        });
-        Self { columns: columns.collect(), batches, truncated, data_version, schema }
+        Self { columns: described(&schema), batches, truncated, data_version, schema }
     }
 
     /// The Arrow schema of the batches; also there when no batch is.
@@ -69,10 +64,11 @@ impl Answer {
         })
     }
 
-    /// The same answer with other rows of the same columns.
-    pub(crate) fn with_batches(mut self, batches: Vec<RecordBatch>) -> Self {
-        self.batches = batches;
-        self
+    /// The same answer with other rows and columns.
+    pub(crate) fn with_rows(self, rows: RecordBatch) -> Self {
+        let schema = rows.schema();
+        let batches = if rows.num_rows() == 0 { Vec::new() } else { vec![rows] };
+        Self { columns: described(&schema), batches, schema, ..self }
     }
 
     /// Names the unit of the column called `column`.
@@ -82,6 +78,15 @@ impl Answer {
         }
         self
     }
+}
+
+fn described(schema: &SchemaRef) -> Vec<AnswerColumn> {
+    let column = |field: &FieldRef| AnswerColumn {
+        name: field.name().clone(),
+        type_name: type_name(field.data_type()),
+        unit: None,
+    };
+    schema.fields().iter().map(column).collect()
 }
 
 /// The word for an Arrow type.

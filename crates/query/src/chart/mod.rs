@@ -71,7 +71,7 @@ const LINE: f64 = 16.0;
 /// Draws `answer`, to be put into a page.
 pub fn svg(kpi: &Kpi, answer: &KpiAnswer, size: Size) -> String {
     let (height, body) = match kpi.chart {
-        ChartKind::Bar => series::draw(kpi, answer, size, series::Marks::Bars),
+        ChartKind::Bar | ChartKind::Stacked => series::draw(kpi, answer, size, series::Marks::Bars),
         ChartKind::Line => series::draw(kpi, answer, size, series::Marks::Line),
         ChartKind::Ranking => ranking::draw(kpi, answer, size),
     };
@@ -91,6 +91,7 @@ fn frame(kpi: &Kpi, answer: &KpiAnswer, size: Size, height: f64, body: &str) -> 
     let kind = match kpi.chart {
         ChartKind::Bar => "bar",
         ChartKind::Line => "line",
+        ChartKind::Stacked => "stacked",
         ChartKind::Ranking => "ranking",
     };
     let mut out = String::new();
@@ -113,7 +114,7 @@ fn frame(kpi: &Kpi, answer: &KpiAnswer, size: Size, height: f64, body: &str) -> 
 fn description(kpi: &Kpi, answer: &KpiAnswer) -> String {
     let mut sentences = vec![answer.reading.clone()];
     if kpi.chart != ChartKind::Ranking {
-        sentences.push(format!("Vertical axis: {}, from 0. Horizontal axis: time, UTC.", kpi.unit));
+        sentences.push(format!("Vertical axis: {}, from 0. Horizontal axis: time, {}.", kpi.unit, answer.zone));
     }
     sentences.extend(answer.notes.iter().cloned());
     sentences.join(" ")
@@ -122,7 +123,7 @@ fn description(kpi: &Kpi, answer: &KpiAnswer) -> String {
 /// What stands where a chart would be when there is nothing to draw.
 fn empty(answer: &KpiAnswer, size: Size) -> (f64, String) {
     let height = 4.0 * LINE;
-    let words = format!("No data from {} to {} (UTC)", answer.range.from, answer.range.last());
+    let words = format!("No data from {} to {} ({})", answer.range.from, answer.range.last(), answer.zone);
     let body = format!(
         "<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
         number(size.width() / 2.0),

@@ -28,7 +28,7 @@ const DATE_WIDTH: f64 = 84.0;
 struct Plot<'a> {
     kpi: &'a Kpi,
     answer: &'a KpiAnswer,
-    values: BTreeMap<Day, i64>,
+    values: BTreeMap<Day, f64>,
     scale: Scale,
     left: f64,
     right: f64,
@@ -38,12 +38,11 @@ struct Plot<'a> {
 
 /// Height and elements of the chart.
 pub(super) fn draw(kpi: &Kpi, answer: &KpiAnswer, size: Size, marks: Marks) -> (f64, String) {
-    let values = series_values(answer);
+    let values = series_values(&answer.answer);
     if values.is_empty() {
         return empty(answer, size);
     }
-    #[expect(clippy::cast_precision_loss, reason = "a figure on a chart")]
-    let largest = values.values().max().map_or(0.0, |value| *value as f64);
+    let largest = values.values().copied().fold(0.0, f64::max);
     let scale = Scale::for_counts(largest, 4.0);
     let plot = Plot {
         kpi,
@@ -59,7 +58,12 @@ pub(super) fn draw(kpi: &Kpi, answer: &KpiAnswer, size: Size, marks: Marks) -> (
     plot.value_axis(&mut out);
     plot.gaps(&mut out);
     let step = plot.x(answer.range.from.next()) - plot.x(answer.range.from);
-    let bar = if kpi.grain == Grain::Month { 28.0 * step } else { step };
+    let days = match kpi.grain {
+        Grain::Day | Grain::None => 1.0,
+        Grain::Week => 7.0,
+        Grain::Month => 28.0,
+    };
+    let bar = days * step;
     if marks == Marks::Bars && bar >= BAR_WIDTH_MIN {
         plot.bars(&mut out);
     } else {
@@ -120,7 +124,12 @@ impl Plot<'_> {
                 x1 = number(f64::midpoint(from, to)),
             );
         }
-        let words = if self.kpi.grain == Grain::Month { "month (UTC)" } else { "day (UTC)" };
+        let period = match self.kpi.grain {
+            Grain::Day | Grain::None => "day",
+            Grain::Week => "week",
+            Grain::Month => "month",
+        };
+        let words = escaped(&format!("{period} ({})", self.answer.zone));
         let _ = write!(
             out,
             "<text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{words}</text>",
@@ -173,8 +182,7 @@ impl Plot<'_> {
         for (period, value) in &self.values {
             let (x, end) = (self.x(*period), self.x(period_end(self.kpi.grain, *period)));
             let gap = ((end - x) * 0.15).clamp(0.5, 12.0);
-            #[expect(clippy::cast_precision_loss, reason = "a figure on a chart")]
-            let y = self.y(*value as f64);
+            let y = self.y(*value);
             let (class, drawn) = self.mark(*period);
             let _ = write!(
                 out,
@@ -196,9 +204,8 @@ impl Plot<'_> {
         }
     }
 
-    fn read_out(&self, period: Day, value: i64) -> String {
-        #[expect(clippy::cast_precision_loss, reason = "a figure on a chart")]
-        let value = counted(value as f64, &self.kpi.unit, &self.kpi.unit_one);
+    fn read_out(&self, period: Day, value: f64) -> String {
+        let value = counted(value, &self.kpi.unit, &self.kpi.unit_one);
         let text = period.to_string();
         let when = if self.kpi.grain == Grain::Month { text.get(..7).unwrap_or(&text).to_owned() } else { text };
         let more = if self.answer.unfinished == Some(period) { " (not finished)" } else { "" };
@@ -211,8 +218,7 @@ impl Plot<'_> {
         let mut last: Option<(Day, f64, f64)> = None;
         for (period, value) in &self.values {
             let end = period_end(self.kpi.grain, *period);
-            #[expect(clippy::cast_precision_loss, reason = "a figure on a chart")]
-            let (x, y) = (f64::midpoint(self.x(*period), self.x(end)), self.y(*value as f64));
+            let (x, y) = (f64::midpoint(self.x(*period), self.x(end)), self.y(*value));
             let joins = last.is_some_and(|(next, ..)| next == *period);
             match last {
                 Some((_, from_x, from_y)) if joins && self.answer.unfinished == Some(*period) => {

@@ -4,6 +4,7 @@ mod bounded;
 mod budget;
 mod concat;
 mod field;
+mod local;
 mod operators;
 mod pointer;
 mod repeat_key;
@@ -44,6 +45,9 @@ fn take_one(args: &[ColumnarValue]) -> Result<[&ColumnarValue; 1]> {
 fn ours() -> Vec<ScalarUDF> {
     vec![
         ScalarUDF::from(field::Field::new()),
+        ScalarUDF::from(local::Local::date()),
+        ScalarUDF::from(local::Local::week()),
+        ScalarUDF::from(local::Local::month()),
         ScalarUDF::from(spec::SpecPart::repo()),
         ScalarUDF::from(spec::SpecPart::reference()),
         ScalarUDF::from(spec::RepoKey::new()),

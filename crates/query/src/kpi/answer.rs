@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::params::Compare;
 use super::range::TimeRange;
-use super::{Grain, Kpi};
+use super::series::leader;
+use super::{Grain, Kpi, Shape};
 use crate::answer::Answer;
+use crate::zone::Zone;
 
 /// Least number before, from which a change is given in percent; below it a percentage says more than the figures do.
 const PERCENT_OF_MIN: f64 = 20.0;
@@ -14,16 +17,30 @@ const PERCENT_OF_MIN: f64 = 20.0;
 pub struct KpiAnswer {
     /// Which question.
     pub id: String,
-    /// The rows: of a time series `period` and `value`.
+    /// The rows: of a time series `period` and `value`, where a period that nobody watched has no value.
     pub answer: Answer,
-    /// The number above the chart; `None` when there are no data at all.
+    /// Names of the series of a split, largest first.
+    pub series: Vec<String>,
+    /// The number above the chart; `None` when there are no data in the range, or too few for a percentage.
     pub headline: Option<Headline>,
-    /// The headline against the range before; `None` when the data do not reach back, or nothing is finished.
+    /// The two numbers that the headline of a ratio is made of.
+    pub ratio: Option<Ratio>,
+    /// The headline against that of the time compared; `None` when the data do not reach back, or nothing is finished.
     pub change: Option<Change>,
+    /// The time compared, with its own headline and rows; `None` as for `change`.
+    pub comparison: Option<Comparison>,
     /// The range that was asked, whole periods.
     pub range: TimeRange,
-    /// The days that the data cover; `None` when there are none.
+    /// Where its days begin and end.
+    pub zone: Zone,
+    /// The hub that was asked about; `None`: all.
+    pub hub: Option<String>,
+    /// From the first to the last day that the data cover; `None` when there are none.
     pub covered: Option<TimeRange>,
+    /// First days of the periods of the range of which nobody watched a day.
+    pub gaps: Vec<event::Day>,
+    /// First days of the periods of which somebody watched some days only; the unfinished one is not among them.
+    pub partial: Vec<event::Day>,
     /// The first day of the last period, when that period is not over or not covered to its end.
     pub unfinished: Option<event::Day>,
     /// What the figures say, in one sentence.
@@ -36,6 +53,28 @@ pub struct KpiAnswer {
     pub notes: Vec<String>,
     /// The values of the parameters, as text.
     pub parameters: Vec<(String, String)>,
+}
+
+/// The time with which a range is compared.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// How it was found.
+    pub compare: Compare,
+    /// Which time.
+    pub range: TimeRange,
+    /// Its headline.
+    pub headline: Headline,
+    /// Its rows, as those of the answer.
+    pub answer: Answer,
+}
+
+/// The two numbers of a percentage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio {
+    /// The part.
+    pub numerator: f64,
+    /// The whole.
+    pub denominator: f64,
 }
 
 /// The number above the chart.
@@ -56,14 +95,14 @@ impl Headline {
     }
 }
 
-/// The headline of a range against that of the range before it.
+/// The headline of a range against that of the time compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The range compared: the finished part of the answer's.
     pub range: TimeRange,
     /// Its number.
     pub value: f64,
-    /// The range of the same length before it.
+    /// The time compared: as long before it, or a year before.
     pub before_range: TimeRange,
     /// The number then.
     pub before: f64,
@@ -108,15 +147,28 @@ impl KpiAnswer {
             "parameters",
             Value::Object(self.parameters.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect()),
         );
-        put("range", range_json(self.range));
-        put("covered", self.covered.map_or(Value::Null, range_json));
+        let range = |range: TimeRange| range_json(range, &self.zone);
+        put("range", range(self.range));
+        put("zone", self.zone.name().into());
+        put("hub", self.hub.as_deref().into());
+        put("covered", self.covered.map_or(Value::Null, range));
+        put("gaps", days_json(&self.gaps));
+        put("partial", days_json(&self.partial));
         put("unfinished", self.unfinished.map_or(Value::Null, |day| day.to_string().into()));
-        let headline = self.headline.as_ref();
+        put("headline", self.headline.as_ref().map_or(Value::Null, headline_json));
         put(
-            "headline",
-            headline.map_or(Value::Null, |headline| json!({"value": number(headline.value), "unit": headline.unit})),
+            "ratio",
+            self.ratio.map_or(
+                Value::Null,
+                |ratio| json!({"numerator": number(ratio.numerator), "denominator": number(ratio.denominator)}),
+            ),
         );
-        put("change", self.change.as_ref().map_or(Value::Null, change_json));
+        put("change", self.change.as_ref().map_or(Value::Null, |change| change_json(change, &self.zone)));
+        put("comparison", self.comparison.as_ref().map_or(Value::Null, |then| comparison_json(then, &self.zone)));
+        if let Shape::Split(split) = &kpi.shape {
+            put("split", split.as_str().into());
+            put("series", json!(self.series));
+        }
         put("message", self.message.as_str().into());
         put("reading", self.reading.as_str().into());
         put(
@@ -129,19 +181,38 @@ impl KpiAnswer {
     }
 }
 
-fn range_json(range: TimeRange) -> Value {
-    json!({"from": range.from.to_string(), "to": range.to.to_string(), "zone": "UTC"})
+fn range_json(range: TimeRange, zone: &Zone) -> Value {
+    json!({"from": range.from.to_string(), "to": range.to.to_string(), "zone": zone.name()})
 }
 
-fn change_json(change: &Change) -> Value {
+fn days_json(days: &[event::Day]) -> Value {
+    days.iter().map(ToString::to_string).collect()
+}
+
+fn headline_json(headline: &Headline) -> Value {
+    json!({"value": number(headline.value), "unit": headline.unit})
+}
+
+fn change_json(change: &Change, zone: &Zone) -> Value {
     json!({
-        "range": range_json(change.range),
+        "range": range_json(change.range, zone),
         "value": number(change.value),
-        "before_range": range_json(change.before_range),
+        "before_range": range_json(change.before_range, zone),
         "before": number(change.before),
         "difference": number(change.difference()),
         "percent": change.percent(),
     })
+}
+
+fn comparison_json(then: &Comparison, zone: &Zone) -> Value {
+    let mut document = Map::new();
+    document.insert("compare".to_owned(), then.compare.name().into());
+    document.insert("range".to_owned(), range_json(then.range, zone));
+    document.insert("headline".to_owned(), headline_json(&then.headline));
+    if let Value::Object(mut answer) = then.answer.json() {
+        document.insert("rows".to_owned(), answer.remove("rows").unwrap_or_default());
+    }
+    Value::Object(document)
 }
 
 /// A whole number without a point.
@@ -151,29 +222,52 @@ fn number(value: f64) -> Value {
 }
 
 /// One sentence on what the figures say.
-pub(crate) fn message(kpi: &Kpi, answer: &Answer, headline: Option<&Headline>, range: TimeRange) -> String {
-    let span = format!("from {} to {} (UTC)", range.from, range.last());
-    let Some(headline) = headline else {
-        return format!("There are no data {span}.");
+pub(crate) fn message(kpi: &Kpi, answer: &KpiAnswer) -> String {
+    let range = answer.range;
+    let span = format!("from {} to {} ({})", range.from, range.last(), answer.zone);
+    let hub = answer.hub.as_ref().map(|hub| format!(" at {hub}")).unwrap_or_default();
+    let both = answer.ratio.map(|ratio| {
+        format!("on average {} of {} {}", grouped(ratio.numerator), grouped(ratio.denominator), kpi.whole)
+    });
+    let total = match (&answer.headline, both) {
+        (None, None) => return format!("There are no data{hub} {span}."),
+        (None, Some(both)) => return format!("{}{hub} {span}: too few for a percentage.", capital(&both)),
+        (Some(headline), None) => format!("{}{hub} {span}", headline.words()),
+        (Some(headline), Some(both)) => format!("{}{hub} {span} ({both})", headline.words()),
     };
-    let total = format!("{} {span}", headline.words());
-    let top = answer
-        .cells()
-        .filter_map(|cells| {
-            let value = cells.last()?.number()?;
-            let name = cells.get(cells.len().checked_sub(2)?)?.text();
-            Some((value, name))
-        })
-        .reduce(|best, next| if next.0 > best.0 { next } else { best })
-        .filter(|(value, _)| *value > 0.0);
-    match (kpi.grain, top) {
-        (_, None) => format!("{total}."),
-        (Grain::Day, Some((value, period))) => format!("{total}; most on {period} ({}).", grouped(value)),
-        (Grain::Month, Some((value, period))) => {
-            format!("{total}; most in {} ({}).", period.get(..7).unwrap_or(&period), grouped(value))
-        }
-        (Grain::None, Some((value, name))) => format!("{total}; most {}: {name} ({}).", kpi.unit, grouped(value)),
+    match most(kpi, answer) {
+        Some(most) => format!("{total}; {most}."),
+        None => format!("{total}."),
     }
+}
+
+/// What stands out.
+fn most(kpi: &Kpi, answer: &KpiAnswer) -> Option<String> {
+    if let Shape::Split(split) = &kpi.shape {
+        let (name, value) = leader(&answer.answer, split)?;
+        return Some(format!("most: {name} ({})", grouped(value)));
+    }
+    let place = |name: &str| answer.answer.columns.iter().position(|column| column.name == name);
+    let value_at = place("value")?;
+    let name_at = place("period").or(value_at.checked_sub(1))?;
+    let (value, name) = answer
+        .answer
+        .cells()
+        .filter_map(|cells| Some((cells.get(value_at)?.number()?, cells.get(name_at)?.text())))
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .filter(|(value, _)| *value > 0.0)?;
+    let value = if kpi.shape == Shape::Ratio { format!("{} %", grouped(value)) } else { grouped(value) };
+    Some(match kpi.grain {
+        Grain::Day => format!("most on {name} ({value})"),
+        Grain::Week => format!("most in the week from {name} ({value})"),
+        Grain::Month => format!("most in {} ({value})", name.get(..7).unwrap_or(&name)),
+        Grain::None => format!("most {}: {name} ({value})", kpi.unit),
+    })
+}
+
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A number with its unit.

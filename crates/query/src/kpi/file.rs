@@ -3,8 +3,8 @@
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use serde::Deserialize;
 
-use super::params::{Parameter, ParameterKind, check_default};
-use super::{Audience, ChartKind, DefaultRange, Exclusion, Grain, HeadlineSql, Kpi, Privacy};
+use super::params::{COMMON, Parameter, ParameterKind, check_default, common};
+use super::{Audience, ChartKind, DefaultRange, Exclusion, Grain, HeadlineKind, Kpi, Privacy, Shape};
 
 /// The line around the front matter.
 const FENCE: &str = "+++";
@@ -38,6 +38,10 @@ struct FrontMatter {
     unit_one: String,
     grain: Grain,
     chart: ChartKind,
+    split: Option<String>,
+    ratio: Option<RatioTable>,
+    #[serde(default)]
+    marks_history: bool,
     needs: Vec<String>,
     privacy: Privacy,
     definition: u32,
@@ -52,8 +56,15 @@ struct FrontMatter {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RatioTable {
+    whole: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RangeTable {
     days: Option<u16>,
+    weeks: Option<u16>,
     months: Option<u16>,
 }
 
@@ -62,7 +73,9 @@ struct RangeTable {
 struct HeadlineTable {
     unit: String,
     unit_one: String,
-    sql: String,
+    sql: Option<String>,
+    #[serde(default)]
+    mean: bool,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +103,8 @@ struct ParameterTable {
     default: Option<DefaultValue>,
     min: Option<i64>,
     max: Option<i64>,
+    #[serde(default)]
+    choices: Vec<String>,
     help: String,
 }
 
@@ -100,16 +115,20 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
     let (help, sql) = help_and_sql(file, body, body_line)?;
     check_id(file, front, &matter.id)?;
     check_needs(file, front, &matter.needs)?;
-    let range = match (matter.range.days, matter.range.months) {
-        (Some(days), None) if days > 0 => DefaultRange::Days(days),
-        (None, Some(months)) if months > 0 => DefaultRange::Months(months),
-        _ => return Err(at_key(file, front, "[range]", "a range has either days or months, and at least one")),
+    let range = match (matter.range.days, matter.range.weeks, matter.range.months) {
+        (Some(days), None, None) if days > 0 => DefaultRange::Days(days),
+        (None, Some(weeks), None) if weeks > 0 => DefaultRange::Weeks(weeks),
+        (None, None, Some(months)) if months > 0 => DefaultRange::Months(months),
+        _ => return Err(at_key(file, front, "[range]", "a range has either days, weeks or months, and at least one")),
     };
-    let parameters = matter
+    let shape = shape(file, front, &matter)?;
+    let headline = headline(file, front, matter.headline)?;
+    let mut parameters = matter
         .parameter
         .into_iter()
         .map(|table| parameter(file, front, table))
         .collect::<Result<Vec<_>, CatalogueError>>()?;
+    parameters.extend(common(range));
     let exclusion =
         |table: ExclusionTable| Exclusion { name: table.name, one: table.one, many: table.many, sql: table.sql };
     Ok(Kpi {
@@ -120,6 +139,9 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         unit: matter.unit,
         unit_one: matter.unit_one,
         grain: matter.grain,
+        shape,
+        whole: matter.ratio.map(|ratio| ratio.whole).unwrap_or_default(),
+        marks_history: matter.marks_history,
         chart: matter.chart,
         needs: matter.needs,
         privacy: matter.privacy,
@@ -130,13 +152,32 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         sql,
         file: file.to_owned(),
         range,
-        headline: matter.headline.map(|table| HeadlineSql {
-            unit: table.unit,
-            unit_one: table.unit_one,
-            sql: table.sql,
-        }),
+        headline,
         exclusions: matter.exclusion.into_iter().map(exclusion).collect(),
     })
+}
+
+fn shape(file: &str, front: &str, matter: &FrontMatter) -> Result<Shape, CatalogueError> {
+    match (&matter.split, &matter.ratio) {
+        (Some(_), Some(_)) => Err(at_key(file, front, "ratio", "a ratio cannot be split")),
+        (Some(_), _) | (_, Some(_)) if matter.grain == Grain::None => {
+            Err(at_key(file, front, "grain", "a split or a ratio has periods: its grain is day, week or month"))
+        }
+        (Some(split), None) => Ok(Shape::Split(split.clone())),
+        (None, Some(_)) => Ok(Shape::Ratio),
+        (None, None) => Ok(Shape::Plain),
+    }
+}
+
+fn headline(file: &str, front: &str, table: Option<HeadlineTable>) -> Result<HeadlineKind, CatalogueError> {
+    match table {
+        None => Ok(HeadlineKind::Sum),
+        Some(HeadlineTable { unit, unit_one, sql: None, mean: true }) => Ok(HeadlineKind::Mean { unit, unit_one }),
+        Some(HeadlineTable { unit, unit_one, sql: Some(sql), mean: false }) => {
+            Ok(HeadlineKind::Sql { unit, unit_one, sql })
+        }
+        Some(_) => Err(at_key(file, front, "[headline]", "a headline has either sql or mean = true")),
+    }
 }
 
 /// Front matter, the rest, and the line where the rest begins.
@@ -193,9 +234,20 @@ fn parameter(file: &str, front: &str, table: ParameterTable) -> Result<Parameter
         DefaultValue::Number(number) => number.to_string(),
         DefaultValue::Text(text) => text,
     });
-    let found =
-        Parameter { name: table.name, kind: table.kind, default, min: table.min, max: table.max, help: table.help };
+    let found = Parameter {
+        name: table.name,
+        kind: table.kind,
+        default,
+        min: table.min,
+        max: table.max,
+        choices: table.choices,
+        help: table.help,
+    };
     let key = format!("name = \"{}\"", found.name);
+    if COMMON.contains(&found.name.as_str()) {
+        let problem = format!("every question has the parameter '{}'; a file does not declare it", found.name);
+        return Err(at_key(file, front, &key, problem));
+    }
     check_default(&found).map_err(|problem| at_key(file, front, &key, problem))?;
     Ok(found)
 }
@@ -264,14 +316,29 @@ mod tests {
     fn every_built_in_question_reads_and_has_prose_and_sql() {
         let catalogue = Catalogue::builtin();
         let ids: Vec<&str> = catalogue.iter().map(|kpi| kpi.id.as_str()).collect();
-        assert_eq!(ids, ["launches", "repo-history", "top-repos"]);
+        for id in [
+            "active-users-daily",
+            "active-users-monthly",
+            "active-users-weekly",
+            "launches",
+            "launches-by-origin",
+            "launches-by-provider",
+            "new-users",
+            "repo-history",
+            "repos-active",
+            "starts",
+            "stickiness",
+            "top-repos",
+        ] {
+            assert!(ids.contains(&id), "{id}");
+        }
         for kpi in catalogue.iter() {
             assert!(kpi.help.contains("**Where it misleads.**"), "{}", kpi.id);
             assert!(!kpi.help.contains("```") && kpi.sql.contains("SELECT"), "{}", kpi.id);
             assert!(kpi.help_html().contains("<strong>Where it misleads.</strong>"), "{}", kpi.id);
         }
         let error = catalogue.find("launch").unwrap_err().to_string();
-        assert_eq!(error, "there is no KPI 'launch'; did you mean 'launches'?");
+        assert!(error.starts_with("there is no KPI 'launch'; did you mean 'launches'"), "{error}");
     }
 
     #[test]
@@ -285,7 +352,7 @@ mod tests {
             ("+++\nid = 1\n".to_owned(), "launches.md:2: the front matter ends with a line +++, which is missing"),
             (
                 change("grain = \"day\"", "grain = \"hour\""),
-                "launches.md:8: unknown variant `hour`, expected one of `day`, `month`, `none`",
+                "launches.md:8: unknown variant `hour`, expected one of `day`, `week`, `month`, `none`",
             ),
             (change("unit = ", "units = "), "launches.md:6: unknown field `units`"),
             (
@@ -298,13 +365,28 @@ mod tests {
             ),
             (
                 change("days = 28", "days = 28\nmonths = 1"),
-                "launches.md:15: a range has either days or months, and at least one",
+                "launches.md:15: a range has either days, weeks or months, and at least one",
             ),
             (change("```sql", "```"), "there is no block ```sql"),
             (format!("{GOOD}\n```sql\nSELECT 1\n```\n"), "there is a second sql block; one is enough"),
             (
-                change("type = \"date\"", "type = \"date\"\ndefault = \"today\""),
+                change(
+                    "[range]",
+                    "[[parameter]]\nname = \"x\"\ntype = \"date\"\ndefault = \"today\"\nhelp = \"\"\n[range]",
+                ),
                 "the default 'today' is not a date of the form YYYY-MM-DD",
+            ),
+            (
+                change("[range]", "[[parameter]]\nname = \"from\"\ntype = \"date\"\nhelp = \"\"\n[range]"),
+                "every question has the parameter 'from'; a file does not declare it",
+            ),
+            (
+                change("chart = \"bar\"", "chart = \"bar\"\nsplit = \"a\"\nratio = { whole = \"x\" }"),
+                "a ratio cannot be split",
+            ),
+            (
+                change("[range]", "[headline]\nunit = \"\"\nunit_one = \"\"\n[range]"),
+                "a headline has either sql or mean = true",
             ),
         ] {
             let error = parse("kpis/binder/launches.md", &text).unwrap_err().to_string();

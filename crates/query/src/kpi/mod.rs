@@ -5,24 +5,23 @@
 //! ```
 
 mod answer;
-mod coverage;
 mod file;
-mod fill;
+mod notes;
 mod params;
 mod range;
 mod repository;
 mod run;
+mod series;
 
 use std::fmt;
 
-pub use answer::{Change, Excluded, Headline, KpiAnswer};
+pub use answer::{Change, Comparison, Excluded, Headline, KpiAnswer, Ratio};
 pub(crate) use answer::{counted, grouped};
-pub(crate) use coverage::CoverageCache;
 pub use file::CatalogueError;
-pub(crate) use fill::series_values;
-pub use params::{Parameter, ParameterKind, Params};
+pub use params::{Compare, Parameter, ParameterKind, Params};
 pub use range::TimeRange;
-pub(crate) use range::{period_end, periods};
+pub(crate) use range::{period_end, period_of, periods};
+pub(crate) use series::values as series_values;
 
 use crate::error::QueryError;
 use crate::nearest::nearest;
@@ -44,6 +43,8 @@ pub struct Kpi {
     pub unit_one: String,
     /// Time step of its rows.
     pub grain: Grain,
+    /// What its rows say of a period.
+    pub shape: Shape,
     /// How it is drawn.
     pub chart: ChartKind,
     /// The tables and views that it needs.
@@ -62,8 +63,12 @@ pub struct Kpi {
     pub sql: String,
     /// Where it stands, for messages.
     pub file: String,
+    /// Of a ratio, what its denominator counts.
+    pub(crate) whole: String,
+    /// Whether the beginning of the data changes what is counted, so that it is told.
+    pub(crate) marks_history: bool,
     pub(crate) range: DefaultRange,
-    pub(crate) headline: Option<HeadlineSql>,
+    pub(crate) headline: HeadlineKind,
     pub(crate) exclusions: Vec<Exclusion>,
 }
 
@@ -85,9 +90,11 @@ pub enum Audience {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grain {
-    /// One row a UTC day.
+    /// One row a day.
     Day,
-    /// One row a calendar month, UTC.
+    /// One row an ISO week, Monday to Sunday.
+    Week,
+    /// One row a calendar month.
     Month,
     /// Rows are not periods.
     None,
@@ -101,8 +108,21 @@ pub enum ChartKind {
     Bar,
     /// A line over the periods.
     Line,
+    /// A bar for each period, made of the parts of a split.
+    Stacked,
     /// A horizontal bar for each row, longest first.
     Ranking,
+}
+
+/// What the rows of a time series say of a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One number: columns `period`, `value`.
+    Plain,
+    /// A number for each value of a dimension, whose column has this name: `period`, the column, `value`.
+    Split(String),
+    /// A percentage of two numbers: `period`, `value`, `numerator`, `denominator`.
+    Ratio,
 }
 
 /// Who may see a KPI.
@@ -120,16 +140,21 @@ pub enum Privacy {
 pub(crate) enum DefaultRange {
     /// So many days.
     Days(u16),
+    /// So many ISO weeks.
+    Weeks(u16),
     /// So many calendar months, or as many as the parameter `months` says.
     Months(u16),
 }
 
-/// The number above the chart, where it is not the sum of the rows.
+/// The number above the chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HeadlineSql {
-    pub(crate) unit: String,
-    pub(crate) unit_one: String,
-    pub(crate) sql: String,
+pub(crate) enum HeadlineKind {
+    /// The sum of the rows.
+    Sum,
+    /// The mean of the rows whose periods are over and covered.
+    Mean { unit: String, unit_one: String },
+    /// What a statement of its own says.
+    Sql { unit: String, unit_one: String, sql: String },
 }
 
 /// Rows that are left out, counted.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use datafusion::scalar::ScalarValue;
-use event::Day;
+use event::{Day, EventTime};
 
-use super::Kpi;
 use super::repository::repository_key;
+use super::{DefaultRange, Kpi};
 use crate::error::QueryError;
 use crate::nearest::{hint, nearest};
+use crate::zone::Zone;
 
 /// A parameter of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Parameter {
     pub min: Option<i64>,
     /// Greatest value of an integer.
     pub max: Option<i64>,
+    /// The values of a choice.
+    pub choices: Vec<String>,
     /// What it means.
     pub help: String,
 }
@@ -39,18 +42,88 @@ pub enum ParameterKind {
     Repository,
     /// Any text.
     Text,
+    /// Name of a hub.
+    Hub,
+    /// Name of a time zone.
+    Zone,
+    /// One of `choices`.
+    Choice,
 }
 
 impl Parameter {
     /// Whether the caller must give it.
     pub fn is_required(&self) -> bool {
-        self.default.is_none() && !is_of_range(&self.name)
+        self.default.is_none() && !COMMON.contains(&self.name.as_str()) && self.name != "months"
     }
 }
 
-/// The parameters from which the time range is found.
-fn is_of_range(name: &str) -> bool {
-    matches!(name, "from" | "to" | "months")
+/// The parameters that every question has; no file declares them.
+pub(crate) const COMMON: [&str; 5] = ["from", "to", "hub", "zone", "compare"];
+
+/// The parameters that every question has, of one whose range is `range` unless the caller says.
+pub(crate) fn common(range: DefaultRange) -> Vec<Parameter> {
+    let usual = match range {
+        DefaultRange::Days(days) => format!("By default {days} days before `to`."),
+        DefaultRange::Weeks(weeks) => format!("Its week (Monday to Sunday) is the first. By default {weeks} weeks."),
+        DefaultRange::Months(months) => format!("Its month is the first. By default {months} months."),
+    };
+    let parameter = |name: &str, kind: ParameterKind, help: String| Parameter {
+        name: name.to_owned(),
+        kind,
+        default: None,
+        min: None,
+        max: None,
+        choices: Vec::new(),
+        help,
+    };
+    vec![
+        parameter("from", ParameterKind::Date, format!("First day. {usual}")),
+        parameter("to", ParameterKind::Date, "Day after the last. By default the day after that of the newest event.".into()),
+        parameter("hub", ParameterKind::Hub, "Only events of this hub. By default those of all hubs.".into()),
+        parameter(
+            "zone",
+            ParameterKind::Zone,
+            "Where days begin and end, as in Europe/Berlin. By default the zone of the hub, or of all hubs if they share \
+             one; else UTC."
+                .into(),
+        ),
+        Parameter {
+            default: Some(Compare::Previous.name().to_owned()),
+            choices: Compare::ALL.iter().map(|compare| compare.name().to_owned()).collect(),
+            ..parameter(
+                "compare",
+                ParameterKind::Choice,
+                "With what the range is compared: `previous` is as long a time before it, `year` the same days a year \
+                 before, `none` nothing."
+                    .into(),
+            )
+        },
+    ]
+}
+
+/// With what a range is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compare {
+    /// As long a time before it.
+    Previous,
+    /// The same days a year before; of weeks the same ISO weeks.
+    Year,
+    /// Nothing.
+    None,
+}
+
+impl Compare {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Previous, Self::Year, Self::None];
+
+    /// As it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Previous => "previous",
+            Self::Year => "year",
+            Self::None => "none",
+        }
+    }
 }
 
 /// Values as the caller wrote them, by name.
@@ -87,15 +160,17 @@ pub(crate) enum Checked {
     Date(Day),
     Integer(i64),
     Text(String),
+    Zone(Zone),
 }
 
 impl Checked {
     /// As it is bound to the statement.
     pub(crate) fn bound(&self) -> ScalarValue {
         match self {
-            Self::Date(day) => timestamp(*day),
+            Self::Date(day) => ScalarValue::Date32(Some(day.number())),
             Self::Integer(number) => ScalarValue::Int64(Some(*number)),
             Self::Text(text) => ScalarValue::Utf8(Some(text.clone())),
+            Self::Zone(zone) => ScalarValue::Utf8(Some(zone.name().to_owned())),
         }
     }
 
@@ -105,13 +180,14 @@ impl Checked {
             Self::Date(day) => day.to_string(),
             Self::Integer(number) => number.to_string(),
             Self::Text(text) => text.clone(),
+            Self::Zone(zone) => zone.to_string(),
         }
     }
 }
 
-/// The first instant of `day` as the columns `time` and `received` have it.
-pub(crate) fn timestamp(day: Day) -> ScalarValue {
-    ScalarValue::TimestampMicrosecond(Some(day.start().micros()), Some("UTC".into()))
+/// An instant as the columns `time` and `received` have it.
+pub(crate) fn timestamp(time: EventTime) -> ScalarValue {
+    ScalarValue::TimestampMicrosecond(Some(time.micros()), Some("UTC".into()))
 }
 
 /// The values of all parameters of `kpi` that have one, checked.
@@ -136,19 +212,11 @@ pub(crate) fn check(kpi: &Kpi, params: &Params) -> Result<BTreeMap<String, Check
 }
 
 fn check_names(kpi: &Kpi, params: &Params) -> Result<(), QueryError> {
-    for (name, value) in &params.0 {
-        if name == "zone" && value == "UTC" {
-            continue;
-        }
-        let problem = if name == "zone" {
-            "days are cut in UTC; no other zone can be asked for yet".to_owned()
-        } else if kpi.parameter(name).is_none() {
-            let known: Vec<&str> = kpi.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
-            let near = nearest(name, known.iter().copied());
-            format!("the question '{}' has no such parameter{}; it has {}", kpi.id, hint(&near), known.join(", "))
-        } else {
-            continue;
-        };
+    for name in params.0.keys().filter(|name| kpi.parameter(name).is_none()) {
+        let known: Vec<&str> = kpi.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+        let near = nearest(name, known.iter().copied());
+        let problem =
+            format!("the question '{}' has no such parameter{}; it has {}", kpi.id, hint(&near), known.join(", "));
         return Err(QueryError::Parameter { name: name.clone(), problem });
     }
     Ok(())
@@ -159,7 +227,9 @@ fn missing(parameter: &Parameter) -> String {
         ParameterKind::Repository => "is missing; name a repository by its URL or as owner/name".to_owned(),
         ParameterKind::Date => "is missing; give a date of the form YYYY-MM-DD".to_owned(),
         ParameterKind::Integer => "is missing; give a whole number".to_owned(),
-        ParameterKind::Text => "is missing".to_owned(),
+        ParameterKind::Text | ParameterKind::Hub | ParameterKind::Zone | ParameterKind::Choice => {
+            "is missing".to_owned()
+        }
     }
 }
 
@@ -168,8 +238,19 @@ fn value(parameter: &Parameter, text: &str) -> Result<Checked, String> {
         ParameterKind::Date => text.parse::<Day>().map(Checked::Date).map_err(|error| error.to_string()),
         ParameterKind::Integer => integer(parameter, text).map(Checked::Integer),
         ParameterKind::Repository => repository_key(text).map(Checked::Text),
-        ParameterKind::Text => Ok(Checked::Text(text.to_owned())),
+        // Which hubs there are only the data know.
+        ParameterKind::Text | ParameterKind::Hub => Ok(Checked::Text(text.to_owned())),
+        ParameterKind::Zone => Zone::named(text).map(Checked::Zone).map_err(|error| error.to_string()),
+        ParameterKind::Choice => choice(parameter, text).map(Checked::Text),
     }
+}
+
+fn choice(parameter: &Parameter, text: &str) -> Result<String, String> {
+    if parameter.choices.iter().any(|choice| choice == text) {
+        return Ok(text.to_owned());
+    }
+    let near = nearest(text, parameter.choices.iter().map(String::as_str));
+    Err(format!("'{text}' cannot be chosen{}; it may be {}", hint(&near), parameter.choices.join(", ")))
 }
 
 fn integer(parameter: &Parameter, text: &str) -> Result<i64, String> {

@@ -1,6 +1,6 @@
-//! Answers a question: its statement, its headline now and before, and what was left out, over one snapshot.
+//! Answers a question: its statement, its headline, what it is compared with and what was left out, over one snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,28 +8,88 @@ use datafusion::scalar::ScalarValue;
 use event::Day;
 use store::Snapshot;
 
-use super::answer::{Change, Excluded, Headline, KpiAnswer, grouped, message};
-use super::coverage::covered;
-use super::params::{Checked, Params, check, timestamp};
-use super::range::{TimeRange, before, period_end, periods, resolve};
-use super::{Exclusion, Grain, Kpi, fill};
+use super::answer::{Change, Comparison, Excluded, Headline, KpiAnswer, Ratio, grouped, message};
+use super::notes;
+use super::params::{Checked, Compare, Params, check, timestamp};
+use super::range::{TimeRange, compared, period_end, period_of, periods, resolve};
+use super::series::{self, DENOMINATOR_MIN, Period, Series};
+use super::{Exclusion, Grain, HeadlineKind, Kpi, Privacy, Shape};
 use crate::answer::Answer;
+use crate::coverage::Known;
 use crate::engine::{Engine, Question};
 use crate::error::QueryError;
+use crate::nearest::{hint, nearest};
+use crate::scope::Scope;
+use crate::views::{self, Relation};
+use crate::zone::Zone;
 
 impl Engine {
-    /// Answers `kpi` over the newest snapshot.
+    /// Answers `kpi` over the newest snapshot, with the rows that `scope` allows.
     ///
     /// Cancel safe: dropping the future stops the query.
     ///
     /// # Errors
     /// As [`Engine::sql`]; also a parameter that is missing, unknown or of the wrong form.
-    pub async fn kpi(&self, kpi: &Kpi, params: &Params) -> Result<KpiAnswer, QueryError> {
+    pub async fn kpi(&self, kpi: &Kpi, params: &Params, scope: &Scope) -> Result<KpiAnswer, QueryError> {
         let checked = check(kpi, params)?;
-        let asking = Asking { engine: self, kpi, checked, snapshot: self.snapshot(), deadline: self.deadline() };
-        asking.answer().await
+        let (snapshot, deadline) = (self.snapshot(), self.deadline());
+        let known = self.known(&snapshot, deadline).await?;
+        let Some(relation) = kpi.needs.first().and_then(|name| views::find(name)) else {
+            return Err(QueryError::Data(format!("the question '{}' needs no table", kpi.id)));
+        };
+        let hub = self.hub_asked(&checked, scope, &known)?;
+        let zone = self.zone_asked(kpi, &checked, &relation, hub.as_deref(), &known);
+        let days = known.days(&relation, hub.as_deref(), &zone);
+        let scope = hub.clone().map_or(Scope::All, Scope::Hub);
+        Asking { engine: self, kpi, checked, snapshot, deadline, scope, zone, days }.answer().await
+    }
+
+    /// The hub that the rows are of: the one asked about, or the one that the caller may see.
+    fn hub_asked(
+        &self,
+        checked: &BTreeMap<String, Checked>,
+        scope: &Scope,
+        known: &Known,
+    ) -> Result<Option<Arc<str>>, QueryError> {
+        let Some(Checked::Text(name)) = checked.get("hub") else {
+            return Ok(scope.hub().map(Into::into));
+        };
+        let mut hubs: BTreeSet<&str> = known.hubs();
+        hubs.extend(self.hubs().names().map(|name| &**name));
+        hubs.extend(scope.hub());
+        hubs.retain(|hub| scope.allows(hub));
+        if hubs.contains(name.as_str()) {
+            return Ok(Some(name.as_str().into()));
+        }
+        let near = nearest(name, hubs.iter().copied());
+        let there = match hubs.len() {
+            0 => "none is known yet".to_owned(),
+            _ => format!("there are {}", hubs.into_iter().take(HUBS_TOLD_MAX).collect::<Vec<_>>().join(", ")),
+        };
+        let problem = format!("there is no hub '{name}'{}; {there}", hint(&near));
+        Err(QueryError::Parameter { name: "hub".to_owned(), problem })
+    }
+
+    /// Where days are cut. Public figures are those of archives and cut in UTC, unless a zone or a hub is named.
+    fn zone_asked(
+        &self,
+        kpi: &Kpi,
+        checked: &BTreeMap<String, Checked>,
+        relation: &Relation,
+        hub: Option<&str>,
+        known: &Known,
+    ) -> Zone {
+        match (checked.get("zone"), hub) {
+            (Some(Checked::Zone(zone)), _) => zone.clone(),
+            (_, Some(hub)) => self.hubs().zone(hub),
+            _ if kpi.privacy == Privacy::Public => Zone::utc(),
+            _ => self.hubs().shared_zone(known.hubs_of(relation)).unwrap_or_else(Zone::utc),
+        }
     }
 }
+
+/// Hubs that an error names.
+const HUBS_TOLD_MAX: usize = 20;
 
 struct Asking<'a> {
     engine: &'a Engine,
@@ -37,119 +97,234 @@ struct Asking<'a> {
     checked: BTreeMap<String, Checked>,
     snapshot: Arc<Snapshot>,
     deadline: Instant,
+    scope: Scope,
+    zone: Zone,
+    /// The days that are known.
+    days: BTreeSet<Day>,
+}
+
+/// The number above the chart; of a ratio with its two numbers, and without the percentage when they are small.
+#[derive(Clone, Debug)]
+struct Total {
+    headline: Option<Headline>,
+    ratio: Option<Ratio>,
 }
 
 impl Asking<'_> {
     async fn answer(self) -> Result<KpiAnswer, QueryError> {
-        let today = self.engine.clock().now().day();
-        let covered = covered(self.engine, self.engine.coverage(), self.kpi, &self.snapshot, self.deadline).await?;
+        let today = self.today();
+        let covered = self.covered();
         // Nothing is expected of tomorrow, also when an emitter's clock is ahead.
         let end = covered.map_or(today.next(), |covered| covered.to.min(today.next()));
         let range = resolve(self.kpi.range, self.kpi.grain, &self.checked, end)?;
         let unfinished = covered.and_then(|covered| self.unfinished(range, covered));
-        let rows = self.ask(&self.kpi.sql, range).await?;
-        let rows = match self.kpi.grain {
-            Grain::None => rows,
-            grain => fill::zeros(rows, grain, range, covered).map_err(|error| QueryError::Data(error.to_string()))?,
-        };
-        let rows = rows.with_unit("value", &self.kpi.unit);
-        let headline = match covered {
-            Some(_) => Some(self.headline(&rows, range).await?),
-            None => None,
-        };
+        let periods = self.periods(range);
+        let rows = self.rows(range, &periods).await?;
+        let total = self.total(&rows, range, unfinished).await?;
         let mut excluded = Vec::with_capacity(self.kpi.exclusions.len());
         for exclusion in &self.kpi.exclusions {
             excluded.push(self.excluded(exclusion, range).await?);
         }
-        let mut notes: Vec<String> = excluded
-            .iter()
-            .map(|left_out: &Excluded| left_out.sentence.clone())
-            .filter(|sentence| !sentence.is_empty())
-            .collect();
-        notes.extend(unfinished.map(|period| unfinished_note(self.kpi.grain, period)));
-        let change = self.change(&rows, range, covered, unfinished, &mut notes).await?;
-        Ok(KpiAnswer {
+        let partial = self.partial(range, unfinished);
+        let mut notes = self.notes(&rows, range, &periods, &partial, unfinished, &excluded);
+        let compared = self.compared(range, covered, unfinished, &mut notes).await?;
+        let (change, comparison) = compared.unzip();
+        let mut answer = KpiAnswer {
             id: self.kpi.id.clone(),
-            message: message(self.kpi, &rows, headline.as_ref(), range),
+            message: String::new(),
             reading: self.kpi.reading.clone(),
             parameters: self.shown(range),
-            answer: rows,
-            headline,
+            answer: rows.answer.with_unit("value", &self.kpi.unit),
+            series: rows.names,
+            headline: total.headline,
+            ratio: total.ratio,
             change,
+            comparison,
             range,
+            zone: self.zone.clone(),
+            hub: self.scope.hub().map(str::to_owned),
             covered,
+            gaps: periods.iter().filter(|period| !period.is_covered).map(|period| period.start).collect(),
+            partial,
             unfinished,
             excluded,
             notes,
-        })
+        };
+        answer.message = message(self.kpi, &answer);
+        Ok(answer)
     }
 
-    /// The last period of the data, if it goes on beyond what is known: the present one, or one that the data do not
+    fn today(&self) -> Day {
+        self.zone.day(self.engine.clock().now())
+    }
+
+    fn covered(&self) -> Option<TimeRange> {
+        Some(TimeRange { from: *self.days.first()?, to: self.days.last()?.next() })
+    }
+
+    fn covered_days(&self, range: TimeRange) -> usize {
+        if range.from >= range.to { 0 } else { self.days.range(range.from..range.to).count() }
+    }
+
+    /// The periods of `range` that have begun.
+    fn periods(&self, range: TimeRange) -> Vec<Period> {
+        if self.kpi.grain == Grain::None {
+            return Vec::new();
+        }
+        let today = self.today();
+        let begun = periods(self.kpi.grain, range).into_iter().filter(|start| *start <= today);
+        begun.map(|start| Period { start, is_covered: self.covered_days(self.period(start)) > 0 }).collect()
+    }
+
+    fn period(&self, start: Day) -> TimeRange {
+        TimeRange { from: start, to: period_end(self.kpi.grain, start) }
+    }
+
+    /// The last period of the range, if it goes on beyond what is known: the present one, or one that the data do not
     /// cover to its end.
     fn unfinished(&self, range: TimeRange, covered: TimeRange) -> Option<Day> {
-        let today = self.engine.clock().now().day();
-        let begun = |period: &Day| *period < covered.to.min(today.next());
-        match self.kpi.grain {
-            Grain::None => Some(today).filter(|today| range.from <= *today && *today < range.to && begun(today)),
-            grain => periods(grain, range)
-                .into_iter()
-                .rfind(begun)
-                .filter(|period| period_end(grain, *period) > covered.to.min(today)),
+        let today = self.today();
+        if range.holds(today) {
+            return Some(period_of(self.kpi.grain, today));
         }
+        let last = period_of(self.kpi.grain, covered.last());
+        let reaches_beyond = period_end(self.kpi.grain, last) > covered.to;
+        Some(last).filter(|last| self.kpi.grain != Grain::None && reaches_beyond && range.holds(*last))
     }
 
-    async fn headline(&self, rows: &Answer, range: TimeRange) -> Result<Headline, QueryError> {
-        let Some(headline) = &self.kpi.headline else {
-            let value = rows.cells().filter_map(|cells| cells.last()?.number()).sum();
-            return Ok(Headline { value, unit: self.kpi.unit.clone(), unit_one: self.kpi.unit_one.clone() });
+    /// The periods that are covered on some of their days only.
+    fn partial(&self, range: TimeRange, unfinished: Option<Day>) -> Vec<Day> {
+        let starts = self.periods(range).into_iter().map(|period| period.start);
+        let is_partial = |start: &Day| {
+            let period = self.period(*start);
+            let covered = self.covered_days(period);
+            covered > 0 && i32::try_from(covered).is_ok_and(|covered| covered < period.days())
         };
-        let value = self.number(&headline.sql, range).await?;
-        Ok(Headline { value, unit: headline.unit.clone(), unit_one: headline.unit_one.clone() })
+        starts.filter(|start| Some(*start) != unfinished).filter(is_partial).collect()
     }
 
-    /// The headline of `range`, asked anew.
-    async fn headline_of(&self, range: TimeRange) -> Result<f64, QueryError> {
-        match &self.kpi.headline {
-            Some(headline) => self.number(&headline.sql, range).await,
-            None => {
-                let rows = self.ask(&self.kpi.sql, range).await?;
-                Ok(rows.cells().filter_map(|cells| cells.last()?.number()).sum())
-            }
+    /// The rows of `range`, complete.
+    async fn rows(&self, range: TimeRange, periods: &[Period]) -> Result<Series, QueryError> {
+        let answer = self.ask(&self.kpi.sql, range).await?;
+        if self.kpi.grain == Grain::None {
+            return Ok(Series { answer, names: Vec::new(), folded: 0 });
         }
+        series::complete(answer, &self.kpi.shape, periods).map_err(|error| QueryError::Data(error.to_string()))
     }
 
-    /// The finished part of `range` against as long a time before it.
-    async fn change(
+    /// The headline of the rows of `range`.
+    async fn total(&self, rows: &Series, range: TimeRange, unfinished: Option<Day>) -> Result<Total, QueryError> {
+        let nothing = Total { headline: None, ratio: None };
+        if self.days.is_empty() || (self.kpi.grain != Grain::None && self.covered_days(range) == 0) {
+            return Ok(nothing);
+        }
+        let headline = |value: f64, unit: &str, unit_one: &str| Headline {
+            value,
+            unit: unit.to_owned(),
+            unit_one: unit_one.to_owned(),
+        };
+        let told = match &self.kpi.headline {
+            HeadlineKind::Sum => headline(sum(&rows.answer), &self.kpi.unit, &self.kpi.unit_one),
+            HeadlineKind::Sql { unit, unit_one, sql } => headline(self.number(sql, range).await?, unit, unit_one),
+            HeadlineKind::Mean { unit, unit_one } if self.kpi.shape == Shape::Ratio => {
+                return Ok(mean_ratio(&rows.answer, unfinished).map_or(nothing, |(percent, ratio)| Total {
+                    headline: Some(headline(percent, unit, unit_one)).filter(|_| ratio.denominator >= DENOMINATOR_MIN),
+                    ratio: Some(ratio),
+                }));
+            }
+            HeadlineKind::Mean { unit, unit_one } => match self.mean(&rows.answer, unfinished) {
+                Some(mean) => headline(mean, unit, unit_one),
+                None => return Ok(nothing),
+            },
+        };
+        Ok(Total { headline: Some(told), ratio: None })
+    }
+
+    /// The mean of the finished periods that are covered; of the unfinished one when there is no other.
+    fn mean(&self, answer: &Answer, unfinished: Option<Day>) -> Option<f64> {
+        let values = series::values(answer);
+        let finished: Vec<f64> =
+            values.iter().filter(|(day, _)| unfinished != Some(**day)).map(|(_, value)| *value).collect();
+        if finished.is_empty() { mean_of(values.into_values()) } else { mean_of(finished) }
+    }
+
+    /// The finished part of `range` against the time with which it is to be compared.
+    async fn compared(
         &self,
-        rows: &Answer,
         range: TimeRange,
         covered: Option<TimeRange>,
         unfinished: Option<Day>,
-        notes: &mut Vec<String>,
-    ) -> Result<Option<Change>, QueryError> {
-        let Some(covered) = covered else { return Ok(None) };
+        told: &mut Vec<String>,
+    ) -> Result<Option<(Change, Comparison)>, QueryError> {
+        let compare = self.compare();
         let finished = TimeRange { from: range.from, to: unfinished.map_or(range.to, |period| period.min(range.to)) };
-        if finished.from >= finished.to {
+        let (Some(covered), true) = (covered, finished.from < finished.to) else { return Ok(None) };
+        let Some(then) = compared(compare, self.kpi.grain, finished) else { return Ok(None) };
+        if let Some(problem) = self.incomparable(finished, then, covered) {
+            told.push(problem);
             return Ok(None);
         }
-        let earlier = before(self.kpi.grain, finished);
-        if earlier.from < covered.from || covered.to < finished.to {
-            notes.push(format!(
-                "No comparison: the data cover {} to {}, not all of {} to {}.",
-                covered.from,
-                covered.last(),
-                earlier.from,
-                finished.last()
-            ));
-            return Ok(None);
-        }
-        let value = if finished == range {
-            self.headline(rows, range).await?.value
-        } else {
-            self.headline_of(finished).await?
+        let rows = self.rows(finished, &self.periods(finished)).await?;
+        let now = self.total(&rows, finished, None).await?;
+        let rows_then = self.rows(then, &self.periods(then)).await?;
+        let before = self.total(&rows_then, then, None).await?;
+        let (Some(now), Some(before)) = (now.headline, before.headline) else { return Ok(None) };
+        let change = Change { range: finished, value: now.value, before_range: then, before: before.value };
+        let answer = rows_then.answer.with_unit("value", &self.kpi.unit);
+        Ok(Some((change, Comparison { compare, range: then, headline: before, answer })))
+    }
+
+    fn compare(&self) -> Compare {
+        let asked = match self.checked.get("compare") {
+            Some(Checked::Text(asked)) => asked.as_str(),
+            _ => "",
         };
-        let before = self.headline_of(earlier).await?;
-        Ok(Some(Change { range: finished, value, before_range: earlier, before }))
+        Compare::ALL.into_iter().find(|compare| compare.name() == asked).unwrap_or(Compare::Previous)
+    }
+
+    /// Why `now` and `then` cannot be compared: the data do not reach back, or one was watched on fewer days.
+    fn incomparable(&self, now: TimeRange, then: TimeRange, covered: TimeRange) -> Option<String> {
+        if then.from < covered.from {
+            return Some(notes::not_reaching_back(covered, then, now));
+        }
+        let missing = |range: TimeRange| usize::try_from(range.days()).unwrap_or(0) - self.covered_days(range);
+        let (now_missing, then_missing) = (missing(now), missing(then));
+        let days = usize::try_from(now.days()).unwrap_or(0);
+        let allowed = (days / MISSING_DAYS_DIVISOR).max(1);
+        (now_missing.abs_diff(then_missing) > allowed).then(|| notes::unequal(now, now_missing, then, then_missing))
+    }
+
+    fn notes(
+        &self,
+        rows: &Series,
+        range: TimeRange,
+        periods: &[Period],
+        partial: &[Day],
+        unfinished: Option<Day>,
+        excluded: &[Excluded],
+    ) -> Vec<String> {
+        let mut told: Vec<String> =
+            excluded.iter().map(|left_out| left_out.sentence.clone()).filter(|sentence| !sentence.is_empty()).collect();
+        if !self.days.is_empty() {
+            told.extend(notes::gaps(self.kpi.grain, periods));
+            let missing = |start: &Day| {
+                self.period(*start).days() - i32::try_from(self.covered_days(self.period(*start))).unwrap_or(0)
+            };
+            told.extend(notes::partial(self.kpi.grain, partial.len(), partial.iter().map(missing).sum()));
+        }
+        told.extend(notes::folded(rows.folded));
+        if self.kpi.shape == Shape::Ratio {
+            let small = series::ratios(&rows.answer)
+                .values()
+                .filter(|(_, denominator)| 0.0 < *denominator && *denominator < DENOMINATOR_MIN)
+                .count();
+            told.extend(notes::small(small));
+        }
+        if let Some(first) = self.days.first().filter(|first| self.kpi.marks_history && range.holds(**first)) {
+            told.push(notes::history(*first));
+        }
+        told.extend(unfinished.map(|period| notes::unfinished(self.kpi.grain, period)));
+        told
     }
 
     async fn excluded(&self, exclusion: &Exclusion, range: TimeRange) -> Result<Excluded, QueryError> {
@@ -172,29 +347,61 @@ impl Asking<'_> {
 
     async fn ask(&self, sql: &str, range: TimeRange) -> Result<Answer, QueryError> {
         let rows_max = self.engine.limits().rows_max;
-        let question = Question { sql: sql.to_owned(), values: self.values(range), rows_max };
+        let scope = self.scope.clone();
+        let question = Question { sql: sql.to_owned(), values: self.values(range), rows_max, scope };
         self.engine.ask(question, Arc::clone(&self.snapshot), self.deadline).await
     }
 
     fn values(&self, range: TimeRange) -> Vec<(String, ScalarValue)> {
-        let given = self.checked.iter().filter(|(name, _)| !matches!(name.as_str(), "from" | "to" | "months"));
+        let is_common = |name: &str| super::params::COMMON.contains(&name) || name == "months";
+        let given = self.checked.iter().filter(|(name, _)| !is_common(name));
         let mut values: Vec<(String, ScalarValue)> = given.map(|(name, value)| (name.clone(), value.bound())).collect();
-        values.push(("from".to_owned(), timestamp(range.from)));
-        values.push(("to".to_owned(), timestamp(range.to)));
+        let instants = self.zone.instants(range.from, range.to);
+        values.push(("from".to_owned(), timestamp(instants.start)));
+        values.push(("to".to_owned(), timestamp(instants.end)));
+        values.push(("zone".to_owned(), ScalarValue::Utf8(Some(self.zone.name().to_owned()))));
         values
     }
 
     fn shown(&self, range: TimeRange) -> Vec<(String, String)> {
-        let mut shown = vec![("from".to_owned(), range.from.to_string()), ("to".to_owned(), range.to.to_string())];
-        let others = self.checked.iter().filter(|(name, _)| !matches!(name.as_str(), "from" | "to"));
+        let mut shown = vec![
+            ("from".to_owned(), range.from.to_string()),
+            ("to".to_owned(), range.to.to_string()),
+            ("zone".to_owned(), self.zone.to_string()),
+        ];
+        let others = self.checked.iter().filter(|(name, _)| !matches!(name.as_str(), "from" | "to" | "zone"));
         shown.extend(others.map(|(name, value)| (name.clone(), value.shown())));
         shown
     }
 }
 
-fn unfinished_note(grain: Grain, period: Day) -> String {
-    match grain {
-        Grain::Month => format!("The month of {period} is not finished; it is left out of the comparison."),
-        Grain::Day | Grain::None => format!("The day {period} is not over; it is left out of the comparison."),
+/// Two ranges are compared when the days without data differ by at most one in so many days, and one day in any case.
+const MISSING_DAYS_DIVISOR: usize = 10;
+
+fn sum(answer: &Answer) -> f64 {
+    let Some(at) = answer.columns.iter().position(|column| column.name == "value") else { return 0.0 };
+    answer.cells().filter_map(|cells| cells.get(at)?.number()).sum()
+}
+
+fn mean_of(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for value in values {
+        sum += value;
+        count += 1.0;
     }
+    (count > 0.0).then(|| sum / count)
+}
+
+/// The mean of the daily percentages, days with a denominator of 0 left out, and the means of both numbers.
+fn mean_ratio(answer: &Answer, unfinished: Option<Day>) -> Option<(f64, Ratio)> {
+    let ratios = series::ratios(answer);
+    let finished: Vec<(f64, f64)> = ratios
+        .into_iter()
+        .filter(|(day, (_, denominator))| unfinished != Some(*day) && *denominator > 0.0)
+        .map(|(_, both)| both)
+        .collect();
+    let percent = mean_of(finished.iter().map(|(numerator, denominator)| 100.0 * numerator / denominator))?;
+    let numerator = mean_of(finished.iter().map(|(numerator, _)| *numerator))?;
+    let denominator = mean_of(finished.iter().map(|(_, denominator)| *denominator))?;
+    Some((percent, Ratio { numerator, denominator }))
 }

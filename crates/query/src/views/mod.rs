@@ -15,6 +15,18 @@ pub(crate) struct Relation {
     pub(crate) description: &'static str,
     /// Where its rows come from.
     pub(crate) rows: Rows,
+    /// The schemas of its events; none when it holds any.
+    pub(crate) schemas: &'static [&'static str],
+}
+
+/// The schema of launches: the one of which archives tell, also on days without an event.
+const LAUNCH: &str = "binderhub.jupyter.org/launch";
+
+impl Relation {
+    /// Whether archives and exported logs tell of it, so that an empty day of theirs says that nothing happened.
+    pub(crate) fn is_of_archives(&self) -> bool {
+        self.schemas.contains(&LAUNCH)
+    }
 }
 
 /// Where the rows of a relation come from.
@@ -34,21 +46,25 @@ pub(crate) const RELATIONS: [Relation; 4] = [
         name: "events",
         description: "Every admitted event: envelope, promoted columns, and the emitter's JSON in `text`.",
         rows: Rows::Events,
+        schemas: &[],
     },
     Relation {
         name: "launches",
         description: "Launches that a BinderHub told of, with the repository read from the spec.",
         rows: Rows::View(include_str!("launches.sql")),
+        schemas: &[LAUNCH],
     },
     Relation {
         name: "server_actions",
         description: "Starts and stops of notebook servers that a JupyterHub told of.",
         rows: Rows::View(include_str!("server_actions.sql")),
+        schemas: &["hub.jupyter.org/server-action", "https://schema.jupyter.org/jupyterhub/events/server-action"],
     },
     Relation {
         name: "quarantine",
         description: "What was kept aside: not readable, of an unknown schema, or not valid; with the reason.",
         rows: Rows::Quarantine,
+        schemas: &[],
     },
 ];
 
@@ -60,4 +76,21 @@ pub(crate) fn find(name: &str) -> Option<Relation> {
 /// Every name, for error messages.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     RELATIONS.iter().map(|relation| relation.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_show_the_schemas_that_they_say() {
+        for relation in RELATIONS {
+            let Rows::View(sql) = relation.rows else { continue };
+            assert!(!relation.schemas.is_empty(), "{}", relation.name);
+            let quoted: Vec<String> = relation.schemas.iter().map(|schema| format!("'{schema}'")).collect();
+            assert!(quoted.iter().all(|schema| sql.contains(schema)), "{}", relation.name);
+            let filter = sql.split("WHERE schema").nth(1).unwrap();
+            assert_eq!(filter.matches('\'').count(), 2 * quoted.len(), "{}", relation.name);
+        }
+    }
 }

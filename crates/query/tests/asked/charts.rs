@@ -1,14 +1,14 @@
 //! Charts: small ones pinned whole, hostile names harmless, every size readable.
 
 use query::chart::{Size, svg, svg_document};
-use query::{Catalogue, Params};
+use query::{Catalogue, Params, Scope};
 
 use crate::sandbox::{Sandbox, at, launch, launch_of, on};
 
 async fn drawn(sandbox: &Sandbox, id: &str, params: &[(&str, &str)], size: Size) -> String {
     let catalogue = Catalogue::builtin();
     let kpi = catalogue.get(id).unwrap();
-    let answer = sandbox.engine.kpi(kpi, &params.iter().copied().collect::<Params>()).await.unwrap();
+    let answer = sandbox.engine.kpi(kpi, &params.iter().copied().collect::<Params>(), &Scope::All).await.unwrap();
     svg(kpi, &answer, size)
 }
 
@@ -72,7 +72,7 @@ async fn a_document_brings_its_colours() {
     let sandbox = Sandbox::new().await;
     let catalogue = Catalogue::builtin();
     let kpi = catalogue.get("launches").unwrap();
-    let answer = sandbox.engine.kpi(kpi, &Params::new()).await.unwrap();
+    let answer = sandbox.engine.kpi(kpi, &Params::new(), &Scope::All).await.unwrap();
     assert_eq!(svg_document(kpi, &answer, Size::Page).matches("<style>").count(), 1);
     assert!(!svg(kpi, &answer, Size::Page).contains("<style>"));
 }

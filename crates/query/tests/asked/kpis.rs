@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use query::{Grain, KpiAnswer};
 use serde_json::json;
 
-use crate::sandbox::{Sandbox, at, launch, launch_of, lines, on};
+use crate::sandbox::{Sandbox, at, launch, launch_of, lines, on, refused, server_action, watched};
 
 fn day(text: &str) -> Day {
     text.parse().unwrap()
@@ -22,12 +22,13 @@ async fn an_empty_store_has_no_rows_no_number_and_says_so() {
     let sandbox = Sandbox::new().await;
     for (id, params) in [("launches", vec![]), ("top-repos", vec![]), ("repo-history", vec![("repo", "a/b")])] {
         let answer = sandbox.kpi(id, &params).await.unwrap();
-        assert_eq!(answer.answer.rows(), 0, "{id}");
+        assert_eq!(watched(&answer.answer), "", "{id}");
         assert_eq!((&answer.headline, &answer.change, answer.covered), (&None, &None, None), "{id}");
         assert!(answer.message.starts_with("There are no data from "), "{id}: {}", answer.message);
     }
     let answer = sandbox.kpi("launches", &[]).await.unwrap();
     assert_eq!((answer.range.from, answer.range.to), (day("2029-12-05"), day("2030-01-02")));
+    assert_eq!((answer.answer.rows(), answer.gaps.len()), (28, 28));
 }
 
 #[tokio::test]
@@ -35,30 +36,47 @@ async fn one_launch_is_one_day_and_the_range_ends_with_it() {
     let mut sandbox = Sandbox::new().await;
     sandbox.acknowledge(vec![launch(at("2024-02-29T23:59:59.999999Z"), "a/b/c")]);
     let answer = sandbox.kpi("launches", &[]).await.unwrap();
-    assert_eq!(lines(&answer.answer), "2024-02-29,1");
+    assert_eq!(watched(&answer.answer), "2024-02-29,1");
+    assert_eq!(answer.gaps.len(), 27);
     assert_eq!((answer.range.from, answer.range.to), (day("2024-02-02"), day("2024-03-01")));
     assert_eq!(answer.message, "1 launch from 2024-02-02 to 2024-02-29 (UTC); most on 2024-02-29 (1).");
     assert_eq!(
         answer.notes,
-        ["No comparison: the data cover 2024-02-29 to 2024-02-29, not all of 2024-01-05 to 2024-02-29."]
+        [
+            "27 of 28 days have no data: nothing came in, which is not the same as 0.",
+            "No comparison: the data cover 2024-02-29 to 2024-02-29, not all of 2024-01-05 to 2024-02-29.",
+        ]
     );
     let history = sandbox.kpi("repo-history", &[("repo", "A/B.git")]).await.unwrap();
-    assert_eq!(lines(&history.answer), "2024-02-01,1");
+    assert_eq!(watched(&history.answer), "2024-02-01,1");
+    assert_eq!(history.partial, [day("2024-02-01")], "28 of its 29 days are gaps");
     assert_eq!((history.range.from, history.range.to), (day("2023-09-01"), day("2024-03-01")));
     assert_eq!(history.unfinished, None, "29 February is covered to its end");
 }
 
 #[tokio::test]
-async fn days_between_are_zeros_and_days_outside_are_nothing() {
+async fn days_that_somebody_watched_are_zeros_and_others_are_gaps() {
     let mut sandbox = Sandbox::new().await;
     sandbox.acknowledge(vec![launch(at("2023-12-30T01:00:00Z"), "a/b/c")]);
     sandbox.flush().await;
     sandbox.acknowledge(vec![launch(at("2024-01-02T01:00:00Z"), "a/b/c"), launch(at("2024-01-02T01:00:00Z"), "c/d/e")]);
-    let params = [("from", "2023-12-28"), ("to", "2024-01-05")];
+    // Something that could not be read, and a launch of the day before: somebody was connected.
+    sandbox.acknowledge_at(at("2024-01-03T10:00:00Z"), vec![refused(b"not json")]);
+    sandbox.acknowledge_at(at("2024-01-05T00:01:00Z"), vec![launch(at("2024-01-04T23:59:00Z"), "a/b/c")]);
+    // A hub's servers say nothing of launches.
+    sandbox.acknowledge(vec![server_action(at("2024-01-06T10:00:00Z"), "start", "ada")]);
+    let params = [("from", "2023-12-28"), ("to", "2024-01-07")];
     let answer = sandbox.kpi("launches", &params).await.unwrap();
-    assert_eq!(lines(&answer.answer), "2023-12-30,1;2023-12-31,0;2024-01-01,0;2024-01-02,2");
+    assert_eq!(
+        lines(&answer.answer),
+        "2023-12-28,;2023-12-29,;2023-12-30,1;2023-12-31,;2024-01-01,;2024-01-02,2;2024-01-03,0;2024-01-04,1;\
+         2024-01-05,0;2024-01-06,"
+    );
+    let gaps: Vec<String> = answer.gaps.iter().map(ToString::to_string).collect();
+    assert_eq!(gaps, ["2023-12-28", "2023-12-29", "2023-12-31", "2024-01-01", "2024-01-06"]);
     let answer = sandbox.kpi("repo-history", &[("repo", "c/d"), ("months", "3")]).await.unwrap();
-    assert_eq!(lines(&answer.answer), "2023-12-01,0;2024-01-01,1");
+    assert_eq!(lines(&answer.answer), "2023-11-01,;2023-12-01,0;2024-01-01,1");
+    assert_eq!(answer.partial, [day("2023-12-01")]);
     assert_eq!(answer.unfinished, Some(day("2024-01-01")));
     assert!(answer.notes.iter().any(|note| note.contains("2024-01-01 is not finished")), "{:?}", answer.notes);
 }
@@ -87,7 +105,7 @@ async fn exact_repeats_count_once_unless_the_time_is_cut_to_the_minute() {
     sandbox.acknowledge(vec![fine.clone(), minute.clone(), fine.clone()]);
     sandbox.flush().await;
     sandbox.acknowledge(vec![fine, minute, launch(at("2021-11-01T10:00:00.000001Z"), "a/b/other")]);
-    assert_eq!(lines(&sandbox.kpi("launches", &[]).await.unwrap().answer), "2021-11-01,4");
+    assert_eq!(watched(&sandbox.kpi("launches", &[]).await.unwrap().answer), "2021-11-01,4");
     assert_eq!(lines(&sandbox.kpi("top-repos", &[]).await.unwrap().answer), "1,https://github.com/a/b,4");
     assert_eq!(
         lines(&sandbox.kpi("repo-history", &[("repo", "a/b"), ("months", "1")]).await.unwrap().answer),
@@ -105,7 +123,7 @@ async fn suspect_times_are_left_out() {
     ];
     sandbox.acknowledge_at(at("2021-11-01T00:01:00Z"), rows);
     let answer = sandbox.kpi("launches", &[]).await.unwrap();
-    assert_eq!(lines(&answer.answer), "2021-11-01,1");
+    assert_eq!(watched(&answer.answer), "2021-11-01,1");
     assert_eq!(answer.range.to, day("2021-11-02"));
 }
 
@@ -136,7 +154,8 @@ async fn wrong_parameters_are_told_with_what_would_be_right() {
         (
             "launches",
             vec![("form", "2021-01-01")],
-            "parameter 'form': the question 'launches' has no such parameter; did you mean 'from'?; it has from, to",
+            "parameter 'form': the question 'launches' has no such parameter; did you mean 'from'?; it has from, to, \
+             hub, zone, compare",
         ),
         ("launches", vec![("from", "yesterday")], "parameter 'from': 'yesterday' is not a date of the form YYYY-MM-DD"),
         (
@@ -151,9 +170,16 @@ async fn wrong_parameters_are_told_with_what_would_be_right() {
         ),
         (
             "launches",
-            vec![("zone", "Europe/Berlin")],
-            "parameter 'zone': days are cut in UTC; no other zone can be asked for yet",
+            vec![("zone", "Europe/Berlim")],
+            "parameter 'zone': there is no time zone 'Europe/Berlim'; did you mean 'Europe/Berlin'?; zones are named as in \
+             Europe/Berlin or UTC",
         ),
+        (
+            "launches",
+            vec![("compare", "last")],
+            "parameter 'compare': 'last' cannot be chosen; it may be previous, year, none",
+        ),
+        ("launches", vec![("hub", "north")], "parameter 'hub': there is no hub 'north'; none is known yet"),
         ("top-repos", vec![("limit", "0")], "parameter 'limit': 0 is out of bounds; it may be 1 to 1000"),
         (
             "top-repos",
@@ -182,7 +208,7 @@ async fn json_of_an_answer_has_all_that_a_card_shows() {
     let catalogue = query::Catalogue::builtin();
     let kpi = catalogue.get("repo-history").unwrap();
     let params = query::Params::new().with("repo", "A/b").with("months", "1").with("to", "2021-11-01");
-    let document = sandbox.engine.kpi(kpi, &params).await.unwrap().json(kpi);
+    let document = sandbox.engine.kpi(kpi, &params, &query::Scope::All).await.unwrap().json(kpi);
     assert_eq!(document["rows"], json!([{"period": "2021-10-01", "value": 30}]));
     assert_eq!(
         document["columns"],
@@ -248,6 +274,13 @@ fn periods(grain: Grain, from: Day, to: Day) -> BTreeSet<Day> {
         .collect()
 }
 
+fn rows(periods: &BTreeMap<Day, Option<usize>>) -> String {
+    let row = |(period, count): (&Day, &Option<usize>)| {
+        format!("{period},{}", count.map_or(String::new(), |count| count.to_string()))
+    };
+    periods.iter().map(row).collect::<Vec<_>>().join(";")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
@@ -271,24 +304,22 @@ proptest! {
                 }
             }
             let counted = counted(&history);
-            let covered_from = counted.iter().map(|(day, _)| *day).min().unwrap();
-            let covered_to = counted.iter().map(|(day, _)| day.next()).max().unwrap();
+            let watched: BTreeSet<Day> = history.iter().map(|launch| time(launch).day()).collect();
             let from = Day::from_number(day("2023-12-20").number() + first);
             let to = Day::from_number(from.number() + length);
             let inside = |day: &Day| from <= *day && *day < to;
             let range = [("from", from.to_string()), ("to", to.to_string())];
             let range: Vec<(&str, &str)> = range.iter().map(|(name, value)| (*name, value.as_str())).collect();
 
-            let covered = periods(Grain::Day, from.max(covered_from), to.min(covered_to));
-            let mut days: BTreeMap<Day, usize> = covered.into_iter().map(|day| (day, 0)).collect();
+            let mut days: BTreeMap<Day, Option<usize>> =
+                periods(Grain::Day, from, to).into_iter().map(|day| (day, watched.contains(&day).then_some(0))).collect();
             for (day, _) in counted.iter().filter(|(day, _)| inside(day)) {
-                *days.get_mut(day).unwrap() += 1;
+                *days.get_mut(day).unwrap().as_mut().unwrap() += 1;
             }
             let answer = sandbox.kpi("launches", &range).await.unwrap();
-            let expected: Vec<String> = days.iter().map(|(day, count)| format!("{day},{count}")).collect();
-            assert_eq!(lines(&answer.answer), expected.join(";"));
-            let total = answer.headline.unwrap().value;
-            assert_eq!(total as usize, days.values().sum::<usize>());
+            assert_eq!(lines(&answer.answer), rows(&days));
+            let total = answer.headline.map_or(0.0, |headline| headline.value);
+            assert_eq!(total as usize, days.values().flatten().sum::<usize>());
             if let Some(change) = &answer.change {
                 let before = counted.iter().filter(|(day, _)| change.before_range.from <= *day && *day < from).count();
                 assert_eq!((change.value, change.before as usize), (total, before));
@@ -316,18 +347,19 @@ proptest! {
             let first_month = Day::from_ymd(from.date().year(), from.date().month(), 1).unwrap();
             let end = Day::from_number(to.number() - 1).date().last_of_month();
             let end = Day::from_ymd(end.year(), end.month(), end.day()).unwrap().next();
-            let covered_months = periods(Grain::Month, covered_from, covered_to);
-            let mut months: BTreeMap<Day, usize> = periods(Grain::Month, first_month, end)
-                .intersection(&covered_months).map(|month| (*month, 0)).collect();
+            let watched: BTreeSet<Day> =
+                watched.iter().flat_map(|day| periods(Grain::Month, *day, day.next())).collect();
+            let mut months: BTreeMap<Day, Option<usize>> = periods(Grain::Month, first_month, end)
+                .into_iter().map(|month| (month, watched.contains(&month).then_some(0))).collect();
             for (day, key) in counted.iter().filter(|(day, _)| first_month <= *day && *day < end) {
                 if *key == "https://github.com/a/b" {
-                    *months.get_mut(periods(Grain::Month, *day, day.next()).first().unwrap()).unwrap() += 1;
+                    let month = *periods(Grain::Month, *day, day.next()).first().unwrap();
+                    *months.get_mut(&month).unwrap().as_mut().unwrap() += 1;
                 }
             }
             let params: Vec<(&str, &str)> = range.iter().copied().chain([("repo", "https://github.com/A/b")]).collect();
             let answer = sandbox.kpi("repo-history", &params).await.unwrap();
-            let expected: Vec<String> = months.iter().map(|(month, count)| format!("{month},{count}")).collect();
-            assert_eq!(lines(&answer.answer), expected.join(";"));
+            assert_eq!(lines(&answer.answer), rows(&months));
         });
     }
 }

@@ -93,7 +93,7 @@ async fn rows_are_cut_at_the_limit_and_the_answer_says_so() {
         ("SELECT spec FROM events", Some(0), 0, true),
         ("SELECT spec FROM events WHERE false", None, 0, false),
     ] {
-        let answer = sandbox.engine.sql(sql, SqlOptions { limit }).await.unwrap();
+        let answer = sandbox.engine.sql(sql, SqlOptions { limit, ..SqlOptions::default() }).await.unwrap();
         assert_eq!((answer.rows(), answer.truncated), (rows, truncated), "{sql} {limit:?}");
     }
 }

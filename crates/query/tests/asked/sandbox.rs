@@ -7,7 +7,7 @@ use event::{
     Admitted, Batch, CollectorId, Column, ColumnKind, Day, Door, EventTime, ManualClock, Position, Quarantined, Reason,
     Repair, Repairs, Revision, Row, Value, Verdict,
 };
-use query::{Answer, Catalogue, Engine, KpiAnswer, Limits, Params, QueryError, SqlOptions};
+use query::{Answer, Catalogue, Engine, KpiAnswer, Limits, Params, QueryError, Scope, SqlOptions};
 use serde_json::json;
 use store::{Rows, Store};
 
@@ -86,13 +86,18 @@ impl Sandbox {
 
     pub(crate) async fn kpi(&self, id: &str, params: &[(&str, &str)]) -> Result<KpiAnswer, QueryError> {
         let catalogue = Catalogue::builtin();
-        self.engine.kpi(catalogue.find(id)?, &params.iter().copied().collect::<Params>()).await
+        self.engine.kpi(catalogue.find(id)?, &params.iter().copied().collect::<Params>(), &Scope::All).await
     }
 }
 
 /// The rows as CSV without its head, lines joined by `;`.
 pub(crate) fn lines(answer: &Answer) -> String {
     answer.csv().trim_end().split("\r\n").skip(1).collect::<Vec<_>>().join(";")
+}
+
+/// The same without the rows of gaps, which end with a comma.
+pub(crate) fn watched(answer: &Answer) -> String {
+    lines(answer).split(';').filter(|line| !line.ends_with(',')).collect::<Vec<_>>().join(";")
 }
 
 fn column((name, kind): &(&str, ColumnKind)) -> Column {

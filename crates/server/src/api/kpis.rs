@@ -4,7 +4,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use query::chart::{self, Size};
-use query::{Kpi, KpiAnswer, Params};
+use query::{Kpi, KpiAnswer, Params, Scope};
 use serde_json::{Value, json};
 
 use crate::error::Problem;
@@ -27,7 +27,7 @@ fn described(kpi: &Kpi) -> Value {
         .map(|parameter| {
             json!({
                 "name": parameter.name, "type": parameter.kind, "default": parameter.default,
-                "min": parameter.min, "max": parameter.max, "required": parameter.is_required(), "help": parameter.help,
+                "min": parameter.min, "max": parameter.max, "choices": parameter.choices, "required": parameter.is_required(), "help": parameter.help,
             })
         })
         .collect();
@@ -50,7 +50,7 @@ pub(crate) async fn answer(
     let format = Format::named(format)?;
     parameters.retain(|(name, _)| name != "format");
     let params: Params = parameters.into_iter().collect();
-    let answer = state.app.engine.kpi(kpi, &params).await?;
+    let answer = state.app.engine.kpi(kpi, &params, &Scope::All).await?;
     match format {
         Format::Json => api::json(&answer.json(kpi)),
         Format::Svg => Ok(alone(kpi, &answer)),

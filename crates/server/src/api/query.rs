@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
-use query::SqlOptions;
+use query::{Scope, SqlOptions};
 use serde::Deserialize;
 
 use crate::error::Problem;
@@ -39,7 +39,7 @@ pub(crate) async fn answer(
     let statement: Statement = serde_json::from_slice(&held.bytes).map_err(|error| {
         Problem::bad_request("not_json", format!("the body is not {{\"sql\": \"…\", \"limit\": 100}}: {error}"))
     })?;
-    let options = SqlOptions { limit: statement.limit };
+    let options = SqlOptions { limit: statement.limit, scope: Scope::All };
     let answer = state.app.engine.sql(&statement.sql, options).await?;
     formatted(answer, format, "query").await
 }

@@ -2,7 +2,7 @@
 
 use event::Day;
 use query::chart::{self, Size};
-use query::{Change, Grain, Kpi, KpiAnswer, TimeRange};
+use query::{Change, Grain, Kpi, KpiAnswer, TimeRange, Zone};
 
 use crate::address;
 use crate::pages::ask::Asked;
@@ -96,6 +96,7 @@ fn compared(change: &Change, grain: Grain) -> Option<card::Change> {
 fn length(range: TimeRange, grain: Grain) -> Option<String> {
     let (number, unit) = match grain {
         Grain::Month => (months(range.from, range.to), "month"),
+        Grain::Week => (range.days() / 7, "week"),
         Grain::Day | Grain::None => (range.days(), "day"),
     };
     match number {
@@ -112,7 +113,7 @@ fn months(from: Day, to: Day) -> i32 {
 
 fn table(kpi: &Kpi, answer: &KpiAnswer) -> Table {
     let columns = answer.answer.columns.iter().map(|column| TableColumn {
-        name: heading(&column.name, column.unit.as_deref(), kpi.grain),
+        name: heading(&column.name, column.unit.as_deref(), kpi.grain, &answer.zone),
         is_number: matches!(column.type_name, "integer" | "number"),
     });
     let rows = rows::of(&answer.answer);
@@ -122,10 +123,11 @@ fn table(kpi: &Kpi, answer: &KpiAnswer) -> Table {
     Table { columns: columns.collect(), rows: cells.collect(), left_out }
 }
 
-fn heading(column: &str, unit: Option<&str>, grain: Grain) -> String {
+fn heading(column: &str, unit: Option<&str>, grain: Grain, zone: &Zone) -> String {
     match (column, unit, grain) {
-        ("period", _, Grain::Day) => "Day (UTC)".to_owned(),
-        ("period", _, Grain::Month) => "Month (UTC)".to_owned(),
+        ("period", _, Grain::Day) => format!("Day ({zone})"),
+        ("period", _, Grain::Week) => format!("Week from ({zone})"),
+        ("period", _, Grain::Month) => format!("Month ({zone})"),
         ("value", Some(unit), _) => sentence(unit),
         _ => sentence(column),
     }

@@ -1,7 +1,7 @@
 //! From an address to cards: what is asked for, asked, and made ready to be shown.
 
 use futures::future::join_all;
-use query::{Grain, Kpi, ParameterKind, Params};
+use query::{Grain, Kpi, ParameterKind, Params, Scope};
 
 use crate::address;
 use crate::app::App;
@@ -127,12 +127,12 @@ async fn content(state: &router::State, kpi: &Kpi, params: &Params, asked: &Aske
 /// Asks; for all time first what the data cover.
 async fn answer(state: &router::State, kpi: &Kpi, params: &Params, asked: &Asked) -> Result<query::KpiAnswer, Problem> {
     let engine = &state.app.engine;
-    let answer = engine.kpi(kpi, params).await?;
+    let answer = engine.kpi(kpi, params, &Scope::All).await?;
     match answer.covered {
         Some(covered) if asked.range.from.is_none() => {
             let to = asked.range.to.unwrap_or(covered.to);
             let whole = params.clone().with("from", covered.from.to_string()).with("to", to.to_string());
-            Ok(engine.kpi(kpi, &whole).await?)
+            Ok(engine.kpi(kpi, &whole, &Scope::All).await?)
         }
         _ => Ok(answer),
     }
@@ -154,7 +154,7 @@ async fn repository(state: &router::State, kpi: &Kpi, asked: &Asked) -> Option<(
 async fn most_launched(state: &router::State, asked: &Asked) -> Option<String> {
     let kpi = state.app.catalogue.get("top-repos")?;
     for params in [asked.params(kpi), Params::new()] {
-        let answer = state.app.engine.kpi(kpi, &params.with("limit", "1")).await.ok()?;
+        let answer = state.app.engine.kpi(kpi, &params.with("limit", "1"), &Scope::All).await.ok()?;
         if let Some(first) = rows::of(&answer.answer).first() {
             return first.text("repo");
         }
