@@ -135,8 +135,8 @@ fn ratio(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
     let zeros = periods.iter().filter(|period| period.is_covered).map(|period| (period.start, [Some(0.0), Some(0.0)]));
     found.extend(zeros);
     for (day, both) in numbers(&answer, ["numerator", "denominator"])? {
-        // The denominator of a day that nobody watched is known, but nothing of it.
-        if !is_gap.contains(&day) {
+        // Of a day that nobody watched the denominator is known, but nothing of the day; of tomorrow nothing is said.
+        if found.contains_key(&day) && !is_gap.contains(&day) {
             found.insert(day, both);
         }
     }

@@ -1,9 +1,13 @@
 //! Questions asked from outside, over a real store: one program, since each test program links all of DataFusion.
 
+mod activity;
 mod answers;
 mod charts;
+mod coverage;
 mod hostile;
 mod kpis;
 mod limits;
+mod oracle;
 mod sandbox;
+mod scopes;
 mod sql;

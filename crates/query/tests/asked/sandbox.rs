@@ -50,14 +50,24 @@ impl Sandbox {
         Self { store, engine, clock, next: Position(0), folder }
     }
 
+    /// The same with zones of hubs.
+    pub(crate) fn with_hubs(self, hubs: query::Hubs) -> Self {
+        Self { engine: self.engine.with_hubs(hubs), ..self }
+    }
+
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
     /// Acknowledges `rows` in one request received when the newest of them happened (or at `received`).
     pub(crate) fn acknowledge_at(&mut self, received: EventTime, rows: Vec<Row>) {
+        self.acknowledge_of("north", received, rows);
+    }
+
+    /// The same from the hub `hub`.
+    pub(crate) fn acknowledge_of(&mut self, hub: &str, received: EventTime, rows: Vec<Row>) {
         let count = rows.len() as u64;
-        let batch = Batch { received, hub: "north".into(), door: Door::Http, key: None, rows };
+        let batch = Batch { received, hub: hub.into(), door: Door::Http, key: None, rows };
         self.store.acknowledge(self.next, Rows::build(&batch));
         self.next = self.next.plus(count);
     }
@@ -85,8 +95,17 @@ impl Sandbox {
     }
 
     pub(crate) async fn kpi(&self, id: &str, params: &[(&str, &str)]) -> Result<KpiAnswer, QueryError> {
+        self.kpi_within(&Scope::All, id, params).await
+    }
+
+    pub(crate) async fn kpi_within(
+        &self,
+        scope: &Scope,
+        id: &str,
+        params: &[(&str, &str)],
+    ) -> Result<KpiAnswer, QueryError> {
         let catalogue = Catalogue::builtin();
-        self.engine.kpi(catalogue.find(id)?, &params.iter().copied().collect::<Params>(), &Scope::All).await
+        self.engine.kpi(catalogue.find(id)?, &params.iter().copied().collect::<Params>(), scope).await
     }
 }
 
@@ -122,6 +141,11 @@ pub(crate) fn launch(time: EventTime, spec: &str) -> Row {
 
 /// A launch.
 pub(crate) fn launch_of(time: EventTime, provider: &str, spec: &str) -> Row {
+    launch_from(time, provider, spec, Some("gke.mybinder.org"))
+}
+
+/// A launch of a BinderHub that names itself `origin`, or not.
+pub(crate) fn launch_from(time: EventTime, provider: &str, spec: &str, origin: Option<&str>) -> Row {
     let text = |text: &str| Some(Value::Text(text.into()));
     let promoted = vec![
         text(provider),
@@ -129,7 +153,7 @@ pub(crate) fn launch_of(time: EventTime, provider: &str, spec: &str) -> Row {
         text("0123abc"),
         text("success"),
         Some(Value::Boolean(false)),
-        text("gke.mybinder.org"),
+        origin.map(|origin| Value::Text(origin.into())),
         None,
     ];
     let json = json!({
@@ -139,13 +163,20 @@ pub(crate) fn launch_of(time: EventTime, provider: &str, spec: &str) -> Row {
     admitted(time, "binderhub.jupyter.org/launch", "6", &LAUNCH, promoted, &json.to_string(), Repairs::NONE)
 }
 
-/// A start or stop.
+/// A start or stop of a user's only server.
 pub(crate) fn server_action(time: EventTime, action: &str, username: &str) -> Row {
+    server_action_of(time, action, username, "")
+}
+
+/// A start or stop.
+pub(crate) fn server_action_of(time: EventTime, action: &str, username: &str, server: &str) -> Row {
     let text = |text: &str| Some(Value::Text(text.into()));
-    let json = json!({"action": action, "username": username, "servername": "", "__timestamp__": time.to_string()});
+    let json = json!({
+        "action": action, "username": username, "servername": server, "__timestamp__": time.to_string(),
+    });
     let mut repairs = Repairs::NONE;
     repairs.insert(Repair::OffsetBeforeZ);
-    let promoted = vec![text(action), text(username), text("")];
+    let promoted = vec![text(action), text(username), text(server)];
     admitted(time, "hub.jupyter.org/server-action", "1", &SERVER_ACTION, promoted, &json.to_string(), repairs)
 }
 
