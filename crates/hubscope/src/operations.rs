@@ -9,7 +9,7 @@ use event::{Clock, CollectorId, Day, SystemClock};
 use ingest::Admission;
 use ingest::sources::import::{self, Unit};
 use publish::Publisher;
-use query::{Answer, Catalogue, Engine, Params, Scope, SqlOptions};
+use query::{Answer, Catalogue, Engine, Hubs, Params, Scope, SqlOptions};
 use serde::{Deserialize, Serialize};
 use store::{ImportUnit, Imported};
 
@@ -107,7 +107,11 @@ impl Operations {
             time_max: config.query.timeout.duration(),
             ..query::Limits::default()
         };
-        let engine = Arc::new(Engine::new(Arc::clone(&pipeline.store), limits)?);
+        let mut hubs = Hubs::new();
+        for hub in &config.hub {
+            hubs = hubs.with(hub.name.as_str(), hub.zone.name())?;
+        }
+        let engine = Arc::new(Engine::new(Arc::clone(&pipeline.store), limits)?.with_hubs(hubs));
         let publisher = Publisher::new(
             Arc::clone(&pipeline.store),
             pipeline.admission.registry().clone(),

@@ -51,6 +51,7 @@ fn ours() -> Vec<ScalarUDF> {
         ScalarUDF::from(spec::SpecPart::repo()),
         ScalarUDF::from(spec::SpecPart::reference()),
         ScalarUDF::from(spec::RepoKey::new()),
+        ScalarUDF::from(repeat_key::KeyOf::new()),
         ScalarUDF::from(repeat_key::RepeatKey::new()),
     ]
 }

@@ -195,8 +195,9 @@ fn changed(
 fn sticky(world: &World, (from, to): (Date, Date), watched: &BTreeSet<Date>, answer: &KpiAnswer, what: &str) {
     let mut expected = Vec::new();
     let (mut percents, mut both) = (Vec::new(), Vec::new());
+    let starts = world.starts();
     for day in world.periods(Step::Day, from, to) {
-        let (of_day, of_30_days) = world.sticky(day);
+        let (of_day, of_30_days) = world.sticky(&starts, day);
         if !watched.contains(&day) {
             expected.push((day.to_string(), None, None, None));
             continue;

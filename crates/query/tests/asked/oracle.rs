@@ -169,11 +169,11 @@ impl World {
     }
 
     /// Users with a start on the day, and in the 30 days that end with it.
-    pub(crate) fn sticky(&self, day: Date) -> (usize, usize) {
+    pub(crate) fn sticky(&self, starts: &[&Action], day: Date) -> (usize, usize) {
         let first = day.checked_sub(29.days()).unwrap();
         let users = |from: Date| -> BTreeSet<(&str, &str)> {
-            let within = |start: &&Action| (from..=day).contains(&self.date(start.micros));
-            self.starts().into_iter().filter(within).map(|start| (start.hub, start.user.as_str())).collect()
+            let within = |start: &&&Action| (from..=day).contains(&self.date(start.micros));
+            starts.iter().filter(within).map(|start| (start.hub, start.user.as_str())).collect()
         };
         (users(day).len(), users(first).len())
     }

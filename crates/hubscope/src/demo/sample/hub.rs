@@ -5,8 +5,14 @@ use event::{Day, EventTime};
 use super::random::{HOURS, Random, Weighted};
 
 const SEED: u64 = 0x0068_7562;
-/// Weeks that the hub has been running.
-const WEEKS: i32 = 6;
+/// When the hub began: early enough for the range with which the demo opens.
+const BEGAN: &str = "2024-06-03";
+/// So many people came in the first weeks, the others one by one.
+const FIRST_PEOPLE: usize = 22;
+/// Days between two of the first people, and between two of the others.
+const JOIN_EVERY: [i32; 2] = [1, 36];
+/// How busy each month is, in percent: a university has terms.
+const MONTHS: [u32; 12] = [85, 100, 95, 90, 100, 75, 45, 35, 70, 100, 100, 65];
 const MINUTE: i64 = 60_000_000;
 
 const PEOPLE: [&str; 40] = [
@@ -56,14 +62,16 @@ const NAMED_SERVER_EVERY: usize = 8;
 /// Servers of which no stop is ever seen, in a hundred: culled from outside, killed, or gone with the hub.
 const LOST_PERCENT: u32 = 8;
 
-/// The server starts and stops of the weeks before `now`, one JSON object a line, in order of time. A person's day is
-/// the same whenever the demo is started; what lies after `now` has not happened yet, so that servers are running.
+/// The server starts and stops before `now`, one JSON object a line, in order of time. A person's day is the same
+/// whenever the demo is started; what lies after `now` has not happened yet, so that servers are running.
 pub(crate) fn hub_events(now: EventTime) -> Vec<u8> {
     let mut actions = Vec::new();
     let today = now.day();
-    for number in today.number() - WEEKS * 7..=today.number() {
-        for (place, person) in PEOPLE.into_iter().enumerate() {
-            person_day(place, person, Day::from_number(number), &mut actions);
+    let began = BEGAN.parse().unwrap_or(today);
+    for day in (began.number()..=today.number()).map(Day::from_number) {
+        let here = PEOPLE.into_iter().enumerate().filter(|(place, _)| joined(*place, began) <= day);
+        for (place, person) in here {
+            person_day(place, person, day, &mut actions);
         }
     }
     actions.retain(|action| action.time <= now);
@@ -104,12 +112,23 @@ impl Action {
     }
 }
 
+/// From when on a person is there.
+fn joined(place: usize, began: Day) -> Day {
+    let [first_step, later_step] = JOIN_EVERY;
+    let steps = |places: usize, step: i32| i32::try_from(places).unwrap_or(0) * step;
+    let later = place.saturating_sub(FIRST_PEOPLE);
+    Day::from_number(began.number() + steps(place.min(FIRST_PEOPLE), first_step) + steps(later, later_step))
+}
+
 /// What one person does on one day.
 fn person_day(place: usize, person: &'static str, day: Day, actions: &mut Vec<Action>) {
     let mut random = Random::new(SEED, (place as u64) << 32 | u64::from(day.number().unsigned_abs()));
     // Some come almost daily, some now and then; weekends are quiet.
     let habit = 25 + u32::try_from(place * 37 % 65).unwrap_or(0);
     let weekend = (day.number() + 3).rem_euclid(7) >= 5;
+    let month =
+        usize::try_from(day.date().month() - 1).ok().and_then(|month| MONTHS.get(month)).copied().unwrap_or(100);
+    let habit = habit * month / 100;
     if !random.chance(if weekend { habit / 5 } else { habit }) {
         return;
     }
@@ -148,17 +167,17 @@ mod tests {
     }
 
     #[test]
-    fn weeks_end_now_in_order_and_repeat() {
-        let now = at("2026-11-20", 15);
+    fn history_ends_now_in_order_and_repeats() {
+        let now = at("2024-11-20", 15);
         let text = String::from_utf8(hub_events(now)).unwrap();
         assert_eq!(text.as_bytes(), hub_events(now));
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!((800..4000).contains(&lines.len()), "{}", lines.len());
         let times: Vec<&str> = lines.iter().map(|line| line["__timestamp__"].as_str().unwrap()).collect();
         assert!(times.is_sorted());
-        assert!(times.iter().all(|time| time.ends_with("+00:00Z") && *time <= "2026-11-20T15:00:00.000000+00:00Z"));
-        assert!(times.first().unwrap().starts_with("2026-10-09"), "{times:?}");
-        assert!(times.last().unwrap().starts_with("2026-11-20"));
+        assert!(times.iter().all(|time| time.ends_with("+00:00Z") && *time <= "2024-11-20T15:00:00.000000+00:00Z"));
+        assert!(times.first().unwrap().starts_with("2024-06-0"), "{times:?}");
+        assert!(times.last().unwrap().starts_with("2024-11-20"));
         let starts = lines.iter().filter(|line| line["action"] == "start").count();
         assert!(starts > lines.len() - starts, "some stops are lost, some servers run");
         assert!(lines.iter().any(|line| line["servername"] == "gpu"));
