@@ -129,10 +129,13 @@ fn days_in(quarters: &Quarters, zone: &Zone) -> BTreeSet<Day> {
     days
 }
 
+/// A part: its table and its path.
+type PartKey = (Table, Arc<str>);
+
 /// What is known of each part, and of the newest snapshot asked about.
 #[derive(Debug, Default)]
 pub(crate) struct CoverageCache {
-    parts: Mutex<HashMap<(Table, Arc<str>), Arc<Coverage>>>,
+    parts: Mutex<HashMap<PartKey, Arc<Coverage>>>,
     /// By version of the data.
     newest: Mutex<Option<(String, Arc<Known>)>>,
     /// Held while parts are read, so that questions asked together read each part once.
@@ -172,7 +175,7 @@ impl CoverageCache {
 
     fn part(
         &self,
-        key: (Table, Arc<str>),
+        key: PartKey,
         read: impl FnOnce() -> Result<Coverage, store::TableError>,
     ) -> Result<Arc<Coverage>, store::TableError> {
         let parts = || self.parts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,11 +224,10 @@ impl Engine {
     /// When a part cannot be read, or not in time.
     pub async fn sources(&self, scope: &Scope) -> Result<Vec<SourceCoverage>, QueryError> {
         let known = self.known(&self.snapshot(), self.deadline()).await?;
-        let mut sources: BTreeMap<(&str, &str, Option<&str>, Option<&str>), (SourceCoverage, Quarters)> =
-            BTreeMap::new();
+        let mut sources: BTreeMap<Source, (SourceCoverage, Quarters)> = BTreeMap::new();
         for (source, seen) in known.coverage.iter().filter(|(source, _)| scope.allows(&source.hub)) {
-            let import = source.import.as_ref().map(CollectorId::as_str);
-            let key = (&*source.hub, &*source.door, source.schema.as_deref(), import);
+            // Admitted or not, it is one source.
+            let key = Source { table: Table::Events, ..source.clone() };
             let (told, quarters) = sources.entry(key).or_insert_with(|| (untold(source), Quarters::default()));
             let count = if source.table == Table::Events { &mut told.events } else { &mut told.quarantined };
             *count += seen.events;

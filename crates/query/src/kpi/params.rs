@@ -212,14 +212,12 @@ pub(crate) fn check(kpi: &Kpi, params: &Params) -> Result<BTreeMap<String, Check
 }
 
 fn check_names(kpi: &Kpi, params: &Params) -> Result<(), QueryError> {
-    for name in params.0.keys().filter(|name| kpi.parameter(name).is_none()) {
-        let known: Vec<&str> = kpi.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
-        let near = nearest(name, known.iter().copied());
-        let problem =
-            format!("the question '{}' has no such parameter{}; it has {}", kpi.id, hint(&near), known.join(", "));
-        return Err(QueryError::Parameter { name: name.clone(), problem });
-    }
-    Ok(())
+    let Some(name) = params.0.keys().find(|name| kpi.parameter(name).is_none()) else { return Ok(()) };
+    let known: Vec<&str> = kpi.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+    let near = nearest(name, known.iter().copied());
+    let problem =
+        format!("the question '{}' has no such parameter{}; it has {}", kpi.id, hint(&near), known.join(", "));
+    Err(QueryError::Parameter { name: name.clone(), problem })
 }
 
 fn missing(parameter: &Parameter) -> String {

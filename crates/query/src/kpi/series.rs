@@ -181,8 +181,11 @@ fn replaced(answer: Answer, columns: Vec<ArrayRef>) -> Result<Answer, ArrowError
     Ok(answer.with_rows(RecordBatch::try_new(schema, columns)?))
 }
 
+/// Some numbers of each period.
+type Numbers<const N: usize> = Vec<(Day, [Option<f64>; N])>;
+
 /// The numbers of each period: a column called `period` and those called `names`.
-fn numbers<const N: usize>(answer: &Answer, names: [&str; N]) -> Result<Vec<(Day, [Option<f64>; N])>, ArrowError> {
+fn numbers<const N: usize>(answer: &Answer, names: [&str; N]) -> Result<Numbers<N>, ArrowError> {
     let mut found = Vec::new();
     for batch in &answer.batches {
         let column =

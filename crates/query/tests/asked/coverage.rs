@@ -73,7 +73,7 @@ async fn days_of_sources_are_told_and_one_hub_covers_no_other() {
         vec![server_action(at("2024-05-09T09:00:00Z"), "stop", "bob"), launch(at("2024-05-08T09:00:00Z"), "a/b/HEAD")],
     );
     let sources = sandbox.engine.sources(&Scope::All).await.unwrap();
-    let told: Vec<(&str, Option<&str>, u64, u64, Vec<String>)> = sources
+    let told: Vec<_> = sources
         .iter()
         .map(|source| (&*source.hub, source.schema.as_deref(), source.events, source.quarantined, days(source)))
         .collect();
