@@ -5,26 +5,21 @@ the console, an answer that is an error, or a request to another host.
 """
 
 import os
-import re
 import signal
-import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from program import REPOSITORY, Program, hubscope, surroundings
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SCREENSHOTS = REPOSITORY / "target" / "screenshots"
 
 # In a build without optimisation, on a slow machine, loading the sample takes this long at most.
 START_SECONDS_MAX = 180
-STOP_SECONDS_MAX = 60
 
 # The browser asks nobody but the page's server: neither for updates nor to measure the network.
 BROWSER_ARGUMENTS = [
@@ -37,64 +32,13 @@ BROWSER_ARGUMENTS = [
 ]
 
 
-def program() -> Path:
-    named = os.environ.get("ACCEPTANCE_BINARY")
-    if named:
-        return Path(named)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    built = REPOSITORY / target / "debug" / "hubscope"
-    assert built.is_file(), f"{built} was not built; `cargo xtask browser` builds it first"
-    return built
-
-
-class Demo:
-    """`hubscope demo`, from its start until Ctrl-C."""
-
-    def __init__(self, temporary: Path):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("HUBSCOPE_")}
-        environment["TMPDIR"] = str(temporary)
-        self.lines: list[str] = []
-        self.address: str | None = None
-        self.said = threading.Event()
-        self.process = subprocess.Popen(
-            [program(), "demo", "--quiet", "--port", "18200"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.reader = threading.Thread(target=self.read)
-        self.reader.start()
-
-    def read(self):
-        for line in self.process.stdout:
-            self.lines.append(line)
-            found = re.search(r"http://[0-9.]+:[0-9]+", line)
-            if found:
-                self.address = found.group()
-                self.said.set()
-        self.said.set()
-
-    def wait(self) -> str:
-        self.said.wait(START_SECONDS_MAX)
-        if self.address is None:
-            self.process.kill()
-            pytest.fail("the demo said no address:\n" + "".join(self.lines))
-        return self.address
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(STOP_SECONDS_MAX)
-        self.reader.join()
-        return code
-
-
 @pytest.fixture(scope="session")
 def address(tmp_path_factory) -> str:
-    demo = Demo(tmp_path_factory.mktemp("demo"))
-    yield demo.wait()
-    assert demo.stop() == 0, "".join(demo.lines)
+    environment = surroundings(TMPDIR=tmp_path_factory.mktemp("demo"))
+    demo = Program([hubscope(), "demo", "--quiet", "--port", "18200"], environment)
+    yield demo.wait_for(r"http://[0-9.]+:[0-9]+", START_SECONDS_MAX).group()
+    code = demo.stop(signal.SIGINT)
+    assert code == 0, demo.said
 
 
 @pytest.fixture(scope="session")
