@@ -5,6 +5,7 @@
 
 mod chromium;
 mod command;
+mod proxy;
 mod python;
 mod stage;
 mod tidy;
@@ -26,6 +27,7 @@ Tasks of the repository
   cargo xtask test --rust    style rules, formatting, clippy and the Rust tests: no set-up, no Python, no browser
   cargo xtask tidy           the style rules alone
   cargo xtask browser        the tests in a browser alone (builds and sets up what they need)
+  cargo xtask hub            the tests with real hubs alone (builds and sets up what they need)
 ";
 
 /// What the real program is built with wherever tests start it: places at which a test can kill it.
@@ -41,12 +43,20 @@ fn main() -> ExitCode {
         ["tidy"] => plan.run("tidy", tidy_stage),
         ["test"] => {
             rust(&mut plan);
+            plan.run("set up python", |root| python::TESTS.set_up(root));
             browser(&mut plan);
+            hub(&mut plan);
         }
         ["test", "--rust"] => rust(&mut plan),
         ["browser"] => {
             plan.run("build", build_stage);
+            plan.run("set up python", |root| python::TESTS.set_up(root));
             browser(&mut plan);
+        }
+        ["hub"] => {
+            plan.run("build", build_stage);
+            plan.run("set up python", |root| python::TESTS.set_up(root));
+            hub(&mut plan);
         }
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
@@ -81,9 +91,15 @@ fn rust(plan: &mut Plan) {
 }
 
 fn browser(plan: &mut Plan) {
-    plan.run("set up python", python::set_up);
     plan.run("set up browser", chromium::set_up);
     plan.run("browser tests", browser_tests_stage);
+}
+
+fn hub(plan: &mut Plan) {
+    plan.run("set up hub", |root| python::HUB.set_up(root));
+    plan.run("set up hub 4", |root| python::HUB_4.set_up(root));
+    plan.run("set up proxy", proxy::set_up);
+    plan.run("hub tests", hub_tests_stage);
 }
 
 fn tidy_stage(root: &Path) -> Result<Outcome> {
@@ -120,12 +136,21 @@ fn rust_tests_stage(root: &Path) -> Result<Outcome> {
 }
 
 fn browser_tests_stage(root: &Path) -> Result<Outcome> {
-    let python = python::interpreter(root);
     let browser = chromium::find().context("there is no Chromium; see the stage 'set up browser'")?;
-    let ran = Tool::new(&python, root)
-        .args(["-m", "pytest", "tests/browser"])
-        .variable("CHROMIUM", &browser)
-        .run_and_read()?;
+    python_tests(pytest(root, "tests/browser").variable("CHROMIUM", &browser))
+}
+
+fn hub_tests_stage(root: &Path) -> Result<Outcome> {
+    python_tests(pytest(root, "tests/hub"))
+}
+
+/// The tests of a folder.
+fn pytest(root: &Path, folder: &str) -> Tool {
+    Tool::new(python::TESTS.interpreter(root), root).args(["-m", "pytest", folder])
+}
+
+fn python_tests(pytest: Tool) -> Result<Outcome> {
+    let ran = pytest.run_and_read()?;
     let total = totals::of_pytest(&ran.text).context("pytest printed no totals")?;
     Ok(Outcome::of_tests(ran.succeeded, total))
 }
