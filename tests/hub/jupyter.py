@@ -1,5 +1,6 @@
 """The programs that are connected: a hub with its proxy and its users' servers, and a notebook server alone."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -21,6 +22,9 @@ PROXY = REPOSITORY / "tests" / "hub" / "proxy" / "node_modules" / ".bin" / "conf
 START_SECONDS_MAX = 120
 # The hub answers "pending" after ten seconds.
 ANSWER_SECONDS_MAX = 60
+
+# A hub that was asked to end stops its users' servers and its proxy within this time; one that cannot is killed.
+SHUT_DOWN_SECONDS_MAX = 20
 
 # Whoever tests a hub needs these; the lines that connect it follow, as the page has them. The users' servers stay in
 # the hub's group of processes, so that they end with it, however it ends.
@@ -86,9 +90,7 @@ class JupyterHub:
             homes=str(folder / "homes") + "/{username}",
         )
         (folder / "jupyterhub_config.py").write_text(f"{settings}\n{lines}")
-        self.program = Program(
-            [venv / "bin" / "jupyterhub"], surroundings_of(folder, venv, **variables), folder
-        )
+        self.program = Program([venv / "bin" / "jupyterhub"], surroundings_of(folder, venv, **variables), folder)
         try:
             self.program.wait_for("JupyterHub is now running", START_SECONDS_MAX)
         except BaseException:
@@ -123,29 +125,22 @@ class JupyterHub:
         path = f"/users/{quote(user, safe='')}/server"
         return f"{path}s/{quote(server, safe='')}" if server else path
 
-    def shut_down(self):
-        """Stops it as an operator does; it stops its users' servers and the proxy first."""
-        self.program.stop()
-
     def end(self):
         """For the end of a test, however that went."""
         if self.program.process.poll() is None:
             self.program.process.terminate()
-            try:
-                self.program.process.wait(15)
-            except subprocess.TimeoutExpired:
-                pass
-        self.program.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.program.process.wait(SHUT_DOWN_SECONDS_MAX)
+        self.program.process.kill()
         self.kill_proxy()
+        self.program.kill()
 
     def kill_proxy(self):
-        """The proxy leads a group of its own. A hub that was killed leaves it, and a note of its number, behind."""
+        """The proxy leads a group of its own. A hub that was killed leaves it behind, with a note of its number."""
         note = self.folder / "jupyterhub-proxy.pid"
         if note.exists():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(int(note.read_text()), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 class JupyterServer:

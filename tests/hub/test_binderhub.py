@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not HUB_4.exists(), reason="BinderHub's release 
 
 RUN_SECONDS_MAX = 60
 
-# What BinderHub does with its configuration and after a launch.
+# What BinderHub does with its configuration and after a launch. It ends at once, so a queue must be emptied on the way.
 LAUNCHES = """
 import sys
 from binderhub.events import EventLog

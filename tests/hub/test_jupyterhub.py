@@ -1,14 +1,12 @@
 """JupyterHub of today: users start and stop servers, and every one of it is there, once."""
 
 import re
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 import pytest
 
 from actions import ARRIVAL_SECONDS_MAX, arrived
-from gate import Gate
 from jupyter import HUB, JupyterHub
 from program import until
 from snippets import snippet
@@ -97,28 +95,3 @@ def test_a_launch_is_published_and_nothing_of_a_user(hub, hubscope):
     until(hubscope.archived, ARRIVAL_SECONDS_MAX, "a day is published")
     lines = [line for day in hubscope.archived().values() for line in day.splitlines()]
     assert len(lines) == 1 and '"spec": "ipython/ipython-in-depth/master"' in lines[0], lines
-
-
-def test_with_a_queue_the_hub_never_waits_and_sends_all_before_it_ends(hubscope, tmp_path):
-    gate = Gate(hubscope.place)
-    hub = None
-    try:
-        hub = JupyterHub(tmp_path, HUB, snippet("jupyterhub.md", "queue", {"127.0.0.1:8080": gate.place}))
-        hub.add("bea")
-        hub.start("bea")
-        gate.open()
-        arrived(hubscope, "bea", [("start", "")])
-
-        gate.shut()
-        hub.stop("bea")
-        hub.program.process.terminate()
-        hub.program.wait_for(r"\.\.\.done", ARRIVAL_SECONDS_MAX)
-        with pytest.raises(subprocess.TimeoutExpired):
-            hub.program.process.wait(0.5)
-        gate.open()
-        arrived(hubscope, "bea", [("start", ""), ("stop", "")])
-        hub.program.process.wait(ARRIVAL_SECONDS_MAX)
-    finally:
-        if hub is not None:
-            hub.end()
-        gate.end()

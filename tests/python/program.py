@@ -1,5 +1,6 @@
 """Programs that tests start: what they say as they say it, and an end that leaves none of them behind."""
 
+import contextlib
 import os
 import re
 import signal
@@ -120,10 +121,8 @@ class Program:
 
     def kill(self):
         """Ends what is left of it and of its group."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         self.reader.join()
         self.process.stdout.close()
