@@ -4,5 +4,6 @@ mod bad_input;
 mod captures;
 mod encodings;
 mod idempotency;
+mod limits;
 mod metrics;
 mod questions;

@@ -123,8 +123,20 @@ impl Server {
     /// # Panics
     /// When the system does not say, or the program has ended.
     pub fn memory_peak(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that it holds at this moment, in bytes (`VmRSS`).
+    ///
+    /// # Panics
+    /// As [`Server::memory_peak`].
+    pub fn memory_now(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the system counts memory");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the system counts memory");
         let kibibytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB");
         kibibytes << 10
     }

@@ -101,7 +101,7 @@ impl Running {
             notes: shown.notes,
             opening_range: shown.opening_range,
             clock: Arc::new(SystemClock),
-            limits: limits(config),
+            limits: limits(config)?,
         });
         warn_if_open(&operations.tokens);
         let socket = control::listen(&control_socket(folder.root()))?;
@@ -131,12 +131,26 @@ fn warn_if_open(tokens: &Tokens) {
     }
 }
 
-fn limits(config: &Config) -> server::Limits {
-    server::Limits {
-        connections_max: config.http.connections_max,
+/// Files that are no connections: segments, parts under way, queries' readers, the log.
+const FILES_BESIDE: u64 = 512;
+
+fn limits(config: &Config) -> Result<server::Limits> {
+    let wanted = config.http.connections_max;
+    let files = runtime::raise_file_limit()?;
+    let possible = usize::try_from(files.saturating_sub(FILES_BESIDE)).unwrap_or(usize::MAX);
+    if possible < wanted {
+        tracing::warn!(
+            files,
+            wanted,
+            possible,
+            "fewer connections are taken than configured: too few files may be open"
+        );
+    }
+    Ok(server::Limits {
+        connections_max: wanted.min(possible),
         body_bytes_max: config.http.body_size_max.in_memory(),
         ..server::Limits::default()
-    }
+    })
 }
 
 /// What readiness and the page tell of the program.

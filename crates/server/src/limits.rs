@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Bounds of connections, bodies and answers. [`Limits::default`] is for one machine; tests shrink some.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections served at once. Standard handlers open one an event, and browsers six a page; 4,096 of them cost
-    /// about 60 MB of buffers and stay below the usual 65,536 file descriptors.
+    /// Connections served at once. Standard handlers open one an event, browsers six a page, and 10,000 idle ones are to
+    /// be nobody's trouble; fewer where the process may not open as many files.
     pub connections_max: usize,
     /// Connections over the limit that are told so at once (`503`); any beyond are closed without a word. Few, because
     /// they exist only to be polite.
@@ -36,6 +36,9 @@ pub struct Limits {
     pub inline_bytes_max: usize,
     /// Bodies admitted on blocking threads at once; more wait. Admission is pure CPU, so more than cores gains nothing.
     pub admissions_max: usize,
+    /// Time for which such a body waits for its turn; then it is answered `503`. Short of the quarter of a second within
+    /// which a sender is to know.
+    pub admission_wait_time: Duration,
     /// Time in which a reader must take the next piece of an answer.
     pub write_idle_time: Duration,
     /// Bytes of a refused body that are read and thrown away, so that the sender gets to read the answer instead of a
@@ -52,7 +55,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 4_096,
+            connections_max: 16_384,
             refusals_max: 64,
             head_time: Duration::from_secs(30),
             head_bytes_max: 128 * 1024,
@@ -64,6 +67,7 @@ impl Default for Limits {
             bodies_bytes_max: 64 * 1024 * 1024,
             inline_bytes_max: 32 * 1024,
             admissions_max: std::thread::available_parallelism().map_or(2, usize::from),
+            admission_wait_time: Duration::from_millis(200),
             write_idle_time: Duration::from_secs(30),
             linger_bytes_max: 32 * 1024 * 1024,
             linger_time: Duration::from_secs(2),

@@ -31,7 +31,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(app: Arc<App>) -> Self {
         let room = Room::new(app.limits.bodies_bytes_max);
-        let admissions = Arc::new(Semaphore::new(app.limits.admissions_max.max(1)));
+        let admissions = Arc::new(Semaphore::new(app.limits.admissions_max));
         Self { app, room, admissions, newest: Arc::default() }
     }
 }

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::Config;
-use super::value::{nearest, or_rather};
+use super::value::{ByteSize, nearest, or_rather};
 
 /// Environment variables begin so; two underscores stand for the dot: `HUBSCOPE_STORE__FLUSH_INTERVAL`.
 const ENVIRONMENT_PREFIX: &str = "HUBSCOPE_";
@@ -202,7 +202,13 @@ impl Layers {
 }
 
 fn configuration(settings: Table) -> Result<Config> {
-    Value::Table(settings).try_into().map_err(|error: toml::de::Error| anyhow!("{}", error.message()))
+    let config: Config =
+        Value::Table(settings).try_into().map_err(|error: toml::de::Error| anyhow!("{}", error.message()))?;
+    let longest = ingest::Limits::default().body_bytes_max;
+    if config.http.body_size_max.in_memory() > longest {
+        bail!("http.body_size_max: at most {}, which is what one record of the journal takes", ByteSize::of(longest));
+    }
+    Ok(config)
 }
 
 /// Sets `key`, of which [`check`] knows that it is one or two names.
@@ -369,6 +375,7 @@ mod tests {
             ("HUBSCOPE_FLUSH_INTERVAL", "5 s", "(did you mean 'store.flush_interval'?)"),
             ("HUBSCOPE_ARCHIVE__ENABLED", "maybe", "HUBSCOPE_ARCHIVE__ENABLED: 'maybe' is not true or false"),
             ("HUBSCOPE_LISTEN", "8080", "HUBSCOPE_LISTEN: invalid socket address syntax"),
+            ("HUBSCOPE_HTTP__BODY_SIZE_MAX", "17 MiB", "http.body_size_max: at most 16 MiB"),
             ("HUBSCOPE_HUB__NAME", "x", "hubs are listed in the configuration file"),
             ("HUBSCOPE_STORE", "x", "there is no setting 'store'"),
         ] {

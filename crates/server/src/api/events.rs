@@ -23,7 +23,7 @@ use event::{Batch, Position, Repairs};
 use ingest::{Method, Outcome, Receipt, request_key};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::access::Caller;
 use crate::error::Problem;
@@ -90,7 +90,8 @@ async fn admit(state: &router::State, request: ingest::Request, hub: Arc<str>) -
     if is_quick {
         return Ok(app.admission.admit(request, hub)?);
     }
-    let turn = Arc::clone(&state.admissions).acquire_owned().await;
+    let turn = timeout(app.limits.admission_wait_time, Arc::clone(&state.admissions).acquire_owned()).await;
+    let turn = turn.map_err(|_| Problem::overloaded())?;
     let turn = turn.map_err(|_| Problem::internal("the semaphore of admissions is closed"))?;
     let app = Arc::clone(app);
     let admitting = tokio::task::spawn_blocking(move || {

@@ -54,6 +54,17 @@ async fn bodies_share_their_memory_and_what_does_not_fit_is_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_body_that_would_wait_too_long_for_its_turn_is_to_come_again() {
+    let limits = Limits { admissions_max: 0, admission_wait_time: Duration::from_millis(20), ..Limits::default() };
+    let sandbox = limited(limits).await;
+    let lines = vec![launch("a/b/c", 1); 1 + limits.inline_bytes_max / 100].join("\n");
+    let refused = sandbox.post("/api/v1/events", &[("content-type", "application/x-ndjson")], lines.as_bytes()).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    sandbox.keep(&[launch("a/b/c", 1)]).await;
+    assert_eq!(sandbox.journal.kept(), 1, "a short one needs no turn");
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
     let sandbox = limited(Limits { head_time: Duration::from_millis(50), ..Limits::default() }).await;
     let mut stream = TcpStream::connect(sandbox.address).await.unwrap();
