@@ -107,11 +107,7 @@ impl Operations {
             time_max: config.query.timeout.duration(),
             ..query::Limits::default()
         };
-        let mut hubs = Hubs::new();
-        for hub in &config.hub {
-            hubs = hubs.with(hub.name.as_str(), hub.zone.name())?;
-        }
-        let engine = Arc::new(Engine::new(Arc::clone(&pipeline.store), limits)?.with_hubs(hubs));
+        let engine = Arc::new(Engine::new(Arc::clone(&pipeline.store), limits)?.with_hubs(hubs(config)?));
         let publisher = Publisher::new(
             Arc::clone(&pipeline.store),
             pipeline.admission.registry().clone(),
@@ -222,6 +218,11 @@ impl Operations {
         }
         Ok(imported)
     }
+}
+
+fn hubs(config: &Config) -> Result<Hubs> {
+    let zones = config.hub.iter().map(|hub| (hub.name.as_str(), hub.zone.name()));
+    Ok(zones.into_iter().try_fold(Hubs::new(), |hubs, (name, zone)| hubs.with(name, zone))?)
 }
 
 /// Reads a unit, unless the table holds just these bytes (`known` is the ledger's word for the day).

@@ -22,6 +22,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::Response;
+use query::Scope;
 
 use crate::error::Problem;
 use crate::{body, router};
@@ -117,6 +118,11 @@ impl Caller {
             Self::Bearer(grant) => grant.hub.as_ref(),
             _ => None,
         }
+    }
+
+    /// Whose rows this caller may read, once it may read at all.
+    pub(crate) fn scope(&self) -> Scope {
+        self.hub().map_or(Scope::All, |hub| Scope::Hub(Arc::clone(hub)))
     }
 }
 

@@ -111,6 +111,12 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "token_unknown", "the token is not known", detail)
     }
 
+    /// `what` is of all hubs, and the caller reads one.
+    pub(crate) fn one_hub(what: &str) -> Self {
+        let detail = format!("{what} are of all hubs together, and the token that was presented reads one hub");
+        Self::new(StatusCode::FORBIDDEN, "token_of_one_hub", "the token does not allow this", detail)
+    }
+
     pub(crate) fn forbidden(may: Verb, wanted: Verb) -> Self {
         let (may, wanted) = (may.name(), wanted.name());
         let detail = format!("the token that was presented may {may}, and this needs one that may {wanted}");

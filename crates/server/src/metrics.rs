@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
+use crate::access::Caller;
 use crate::error::{Code, Problem};
 use crate::router;
 
@@ -195,7 +196,12 @@ pub(crate) async fn count_questions(State(state): State<router::State>, request:
 }
 
 /// `GET /metrics`, in the OpenMetrics text format.
-pub(crate) async fn show(State(state): State<router::State>) -> Result<Response, Problem> {
+///
+/// It tells of all hubs together, so whoever reads only one does not see it.
+pub(crate) async fn show(State(state): State<router::State>, caller: Caller) -> Result<Response, Problem> {
+    if caller.hub().is_some() {
+        return Err(Problem::one_hub("the figures of the program"));
+    }
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &state.app.shown_metrics)
         .map_err(|error| Problem::internal(format!("metrics: {error}")))?;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use settings::{Layers, Shown};
-use value::{ByteSize, Span, Zone, count, switch};
+use value::{ByteSize, Span, count, switch, zone};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -82,8 +82,8 @@ pub(crate) struct QueryConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct HubConfig {
     pub(crate) name: String,
-    #[serde(default)]
-    pub(crate) zone: Zone,
+    #[serde(default = "query::Zone::utc", with = "zone")]
+    pub(crate) zone: query::Zone,
 }
 
 impl Default for Config {

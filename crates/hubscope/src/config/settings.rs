@@ -394,7 +394,7 @@ mod tests {
             ),
             ("listen = '127.0.0.1:80'\n[stroe]\nflush_size = '1 MiB'\n", "(did you mean 'store.flush_size'?)"),
             ("[store]\nflush_size = '1 MB'\n", "line 2"),
-            ("[[hub]]\nname = 'a'\nzone = 'Europe/Berlni'\n", "did you mean 'Europe/Berlin'?"),
+            ("[[hub]]\nname = 'a'\nzone = 'Europe/Berlni'\n", "no time zone 'Europe/Berlni'"),
             ("[[hub]]\nzone = 'Europe/Berlin'\n", "missing field `name`"),
             (
                 "[[hub]]\nname = 'a'\nzome = 'UTC'\n",

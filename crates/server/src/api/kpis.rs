@@ -4,9 +4,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use query::chart::{self, Size};
-use query::{Kpi, KpiAnswer, Params, Scope};
+use query::{Kpi, KpiAnswer, Params};
 use serde_json::{Value, json};
 
+use crate::access::Caller;
 use crate::error::Problem;
 use crate::format::{Format, formatted, typed};
 use crate::{api, router};
@@ -42,6 +43,7 @@ fn described(kpi: &Kpi) -> Value {
 /// Answers the question `id`; every parameter but `format` is the question's own.
 pub(crate) async fn answer(
     State(state): State<router::State>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(mut parameters): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
@@ -50,7 +52,7 @@ pub(crate) async fn answer(
     let format = Format::named(format)?;
     parameters.retain(|(name, _)| name != "format");
     let params: Params = parameters.into_iter().collect();
-    let answer = state.app.engine.kpi(kpi, &params, &Scope::All).await?;
+    let answer = state.app.engine.kpi(kpi, &params, &caller.scope()).await?;
     match format {
         Format::Json => api::json(&answer.json(kpi)),
         Format::Svg => Ok(alone(kpi, &answer)),

@@ -4,9 +4,10 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
-use query::{Scope, SqlOptions};
+use query::SqlOptions;
 use serde::Deserialize;
 
+use crate::access::Caller;
 use crate::error::Problem;
 use crate::format::{Format, formatted};
 use crate::{body, router};
@@ -28,6 +29,7 @@ pub(crate) struct Asked {
 /// `POST /api/v1/query`.
 pub(crate) async fn answer(
     State(state): State<router::State>,
+    caller: Caller,
     Query(asked): Query<Asked>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -39,7 +41,7 @@ pub(crate) async fn answer(
     let statement: Statement = serde_json::from_slice(&held.bytes).map_err(|error| {
         Problem::bad_request("not_json", format!("the body is not {{\"sql\": \"…\", \"limit\": 100}}: {error}"))
     })?;
-    let options = SqlOptions { limit: statement.limit, scope: Scope::All };
+    let options = SqlOptions { limit: statement.limit, scope: caller.scope() };
     let answer = state.app.engine.sql(&statement.sql, options).await?;
     formatted(answer, format, "query").await
 }
