@@ -12,7 +12,7 @@ use super::Finding;
 use crate::command::Tool;
 
 /// Our crates, and which of ours each may use: the way of an event, downhill.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("event", &[]),
     ("journal", &[]),
     ("schema", &["event"]),
@@ -25,6 +25,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("hubscope", &["event", "schema", "insight", "journal", "ingest", "store", "query", "publish", "server"]),
     ("acceptance", &[]),
     ("xtask", &[]),
+    ("bench", &[]),
 ];
 
 /// Engines that one crate alone may name: beginning of the package's name, and that crate.
