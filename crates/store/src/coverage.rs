@@ -62,8 +62,11 @@ impl Quarters {
         self.0.range(days).any(|(day, quarters)| {
             let begin = Day::from_number(*day).start().micros();
             let number = |time: EventTime| {
-                let quarters =
-                    (time.micros().saturating_sub(begin) + MICROS_A_QUARTER - 1).div_euclid(MICROS_A_QUARTER);
+                let quarters = time
+                    .micros()
+                    .saturating_sub(begin)
+                    .saturating_add(MICROS_A_QUARTER - 1)
+                    .div_euclid(MICROS_A_QUARTER);
                 quarters.clamp(0, QUARTERS_A_DAY)
             };
             quarters & below(number(range.end)) & !below(number(range.start)) != 0

@@ -127,7 +127,7 @@ impl Asking<'_> {
         }
         let partial = self.partial(range, unfinished);
         let mut notes = self.notes(&rows, range, &periods, &partial, unfinished, &excluded);
-        let compared = self.compared(range, covered, unfinished, &mut notes).await?;
+        let compared = self.compared(&rows, range, covered, unfinished, &mut notes).await?;
         let (change, comparison) = compared.unzip();
         let mut answer = KpiAnswer {
             id: self.kpi.id.clone(),
@@ -212,7 +212,7 @@ impl Asking<'_> {
         series::complete(answer, &self.kpi.shape, periods).map_err(|error| QueryError::Data(error.to_string()))
     }
 
-    /// The headline of the rows of `range`.
+    /// The headline of those of the rows that lie in `range`.
     async fn total(&self, rows: &Series, range: TimeRange, unfinished: Option<Day>) -> Result<Total, QueryError> {
         let nothing = Total { headline: None, ratio: None };
         if self.days.is_empty() || (self.kpi.grain != Grain::None && self.covered_days(range) == 0) {
@@ -224,15 +224,15 @@ impl Asking<'_> {
             unit_one: unit_one.to_owned(),
         };
         let told = match &self.kpi.headline {
-            HeadlineKind::Sum => headline(sum(&rows.answer), &self.kpi.unit, &self.kpi.unit_one),
+            HeadlineKind::Sum => headline(self.sum(&rows.answer, range), &self.kpi.unit, &self.kpi.unit_one),
             HeadlineKind::Sql { unit, unit_one, sql } => headline(self.number(sql, range).await?, unit, unit_one),
             HeadlineKind::Mean { unit, unit_one } if self.kpi.shape == Shape::Ratio => {
-                return Ok(mean_ratio(&rows.answer, unfinished).map_or(nothing, |(percent, ratio)| Total {
+                return Ok(mean_ratio(&rows.answer, range, unfinished).map_or(nothing, |(percent, ratio)| Total {
                     headline: Some(headline(percent, unit, unit_one)).filter(|_| ratio.denominator >= DENOMINATOR_MIN),
                     ratio: Some(ratio),
                 }));
             }
-            HeadlineKind::Mean { unit, unit_one } => match self.mean(&rows.answer, unfinished) {
+            HeadlineKind::Mean { unit, unit_one } => match mean(&rows.answer, range, unfinished) {
                 Some(mean) => headline(mean, unit, unit_one),
                 None => return Ok(nothing),
             },
@@ -240,17 +240,18 @@ impl Asking<'_> {
         Ok(Total { headline: Some(told), ratio: None })
     }
 
-    /// The mean of the finished periods that are covered; of the unfinished one when there is no other.
-    fn mean(&self, answer: &Answer, unfinished: Option<Day>) -> Option<f64> {
-        let values = series::values(answer);
-        let finished: Vec<f64> =
-            values.iter().filter(|(day, _)| unfinished != Some(**day)).map(|(_, value)| *value).collect();
-        if finished.is_empty() { mean_of(values.into_values()) } else { mean_of(finished) }
+    fn sum(&self, answer: &Answer, range: TimeRange) -> f64 {
+        if self.kpi.grain == Grain::None {
+            let Some(at) = answer.columns.iter().position(|column| column.name == "value") else { return 0.0 };
+            return answer.cells().filter_map(|cells| cells.get(at)?.number()).sum();
+        }
+        series::values(answer).into_iter().filter(|(day, _)| range.holds(*day)).map(|(_, value)| value).sum()
     }
 
     /// The finished part of `range` against the time with which it is to be compared.
     async fn compared(
         &self,
+        rows: &Series,
         range: TimeRange,
         covered: Option<TimeRange>,
         unfinished: Option<Day>,
@@ -264,8 +265,11 @@ impl Asking<'_> {
             told.push(problem);
             return Ok(None);
         }
-        let rows = self.rows(finished, &self.periods(finished)).await?;
-        let now = self.total(&rows, finished, None).await?;
+        let now = if self.kpi.grain == Grain::None && finished != range {
+            self.total(&self.rows(finished, &[]).await?, finished, None).await?
+        } else {
+            self.total(rows, finished, None).await?
+        };
         let rows_then = self.rows(then, &self.periods(then)).await?;
         let before = self.total(&rows_then, then, None).await?;
         let (Some(now), Some(before)) = (now.headline, before.headline) else { return Ok(None) };
@@ -378,9 +382,13 @@ impl Asking<'_> {
 /// Two ranges are compared when the days without data differ by at most one in so many days, and one day in any case.
 const MISSING_DAYS_DIVISOR: usize = 10;
 
-fn sum(answer: &Answer) -> f64 {
-    let Some(at) = answer.columns.iter().position(|column| column.name == "value") else { return 0.0 };
-    answer.cells().filter_map(|cells| cells.get(at)?.number()).sum()
+/// The mean of the finished periods of `range` that are covered; of the unfinished one when there is no other.
+fn mean(answer: &Answer, range: TimeRange, unfinished: Option<Day>) -> Option<f64> {
+    let mut values = series::values(answer);
+    values.retain(|day, _| range.holds(*day));
+    let finished: Vec<f64> =
+        values.iter().filter(|(day, _)| unfinished != Some(**day)).map(|(_, value)| *value).collect();
+    if finished.is_empty() { mean_of(values.into_values()) } else { mean_of(finished) }
 }
 
 fn mean_of(values: impl IntoIterator<Item = f64>) -> Option<f64> {
@@ -393,11 +401,11 @@ fn mean_of(values: impl IntoIterator<Item = f64>) -> Option<f64> {
 }
 
 /// The mean of the daily percentages, days with a denominator of 0 left out, and the means of both numbers.
-fn mean_ratio(answer: &Answer, unfinished: Option<Day>) -> Option<(f64, Ratio)> {
+fn mean_ratio(answer: &Answer, range: TimeRange, unfinished: Option<Day>) -> Option<(f64, Ratio)> {
     let ratios = series::ratios(answer);
     let finished: Vec<(f64, f64)> = ratios
         .into_iter()
-        .filter(|(day, (_, denominator))| unfinished != Some(*day) && *denominator > 0.0)
+        .filter(|(day, (_, denominator))| range.holds(*day) && unfinished != Some(*day) && *denominator > 0.0)
         .map(|(_, both)| both)
         .collect();
     let percent = mean_of(finished.iter().map(|(numerator, denominator)| 100.0 * numerator / denominator))?;

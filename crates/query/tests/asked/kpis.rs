@@ -311,8 +311,8 @@ proptest! {
             let range = [("from", from.to_string()), ("to", to.to_string())];
             let range: Vec<(&str, &str)> = range.iter().map(|(name, value)| (*name, value.as_str())).collect();
 
-            let mut days: BTreeMap<Day, Option<usize>> =
-                periods(Grain::Day, from, to).into_iter().map(|day| (day, watched.contains(&day).then_some(0))).collect();
+            let mut days: BTreeMap<Day, Option<usize>> = periods(Grain::Day, from, to)
+                .into_iter().map(|day| (day, watched.contains(&day).then_some(0))).collect();
             for (day, _) in counted.iter().filter(|(day, _)| inside(day)) {
                 *days.get_mut(day).unwrap().as_mut().unwrap() += 1;
             }
