@@ -28,6 +28,8 @@ Tasks of the repository
   cargo xtask tidy           the style rules alone
   cargo xtask browser        the tests in a browser alone (builds and sets up what they need)
   cargo xtask hub            the tests with real hubs alone (builds and sets up what they need)
+  cargo xtask bench          measures the program, built for release, beside its peers; what follows is passed on:
+                             --quick (to see that it works), --soak (eleven minutes more)
 ";
 
 /// What the real program is built with wherever tests start it: places at which a test can kill it.
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
             plan.run("set up python", |root| python::TESTS.set_up(root));
             hub(&mut plan);
         }
+        ["bench", wishes @ ..] => bench(&mut plan, wishes),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
@@ -102,6 +105,13 @@ fn hub(plan: &mut Plan) {
     plan.run("hub tests", hub_tests_stage);
 }
 
+fn bench(plan: &mut Plan, wishes: &[&str]) {
+    plan.run("build for release", release_stage);
+    plan.run("set up peers", |root| python::PEERS.set_up(root));
+    plan.run("the door alone", door_stage);
+    plan.run("bench", |root| bench_stage(root, wishes));
+}
+
 fn tidy_stage(root: &Path) -> Result<Outcome> {
     tidy::check(root).map(Outcome::from)
 }
@@ -142,6 +152,28 @@ fn browser_tests_stage(root: &Path) -> Result<Outcome> {
 
 fn hub_tests_stage(root: &Path) -> Result<Outcome> {
     python_tests(pytest(root, "tests/hub"))
+}
+
+fn release_stage(root: &Path) -> Result<Outcome> {
+    Tool::cargo(root).args(["build", "--release", "--package", "hubscope", "--package", "bench"]).run()?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+/// Decoding and validation on one core, beside the parser that they stand on.
+fn door_stage(root: &Path) -> Result<Outcome> {
+    Tool::cargo(root).args(["run", "--release", "--package", "ingest", "--example", "admit_rate"]).run()?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn bench_stage(root: &Path, wishes: &[&str]) -> Result<Outcome> {
+    let built = |name: &str| root.join("target/release").join(name);
+    let python = python::PEERS.interpreter(root);
+    Tool::new(built("bench"), root)
+        .args([built("hubscope")])
+        .args([Path::new("--python"), &python])
+        .args(wishes)
+        .run()?;
+    Ok(Outcome::Passed(String::new()))
 }
 
 /// The tests of a folder.

@@ -53,6 +53,15 @@ pub(crate) const HUB_4: Environment = Environment {
     instead: "what it sends is tested by its captures in tests/http",
 };
 
+/// What the program is measured beside.
+pub(crate) const PEERS: Environment = Environment {
+    folder: ".venv-bench",
+    requirements: "bench/peers/requirements.txt",
+    modules: "jupyter_events, duckdb, dateutil.parser",
+    minors: None,
+    instead: "",
+};
+
 /// Beside the packages: a copy of the requirements as they were installed. Equal means that there is nothing to do.
 const INSTALLED: &str = "installed-requirements.txt";
 
@@ -132,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned_and_named_once() {
-        for environment in [TESTS, HUB, HUB_4] {
+        for environment in [TESTS, HUB, HUB_4, PEERS] {
             let file = crate::repository().join(environment.requirements);
             let text = std::fs::read_to_string(&file).unwrap();
             let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();

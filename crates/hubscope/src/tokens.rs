@@ -1,8 +1,8 @@
 //! Tokens: who else than this machine may send and read.
 //!
 //! A token is 256 random bits behind the prefix `hs_`, by which scanners for leaked secrets know it. It is shown once,
-//! when it is made; what is kept is its SHA-256, in one file each: `DATA/state/token/<id>.json`. A plain hash is enough,
-//! because nobody guesses 256 bits; what looks a token up by its hash tells nothing of it by its time either.
+//! when it is made; what is kept is its SHA-256, in one file each: `DATA/state/token/<id>.json`. A plain hash is
+//! enough, because nobody guesses 256 bits; what looks a token up by its hash tells nothing of it by its time either.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! A batch as the payload of a journal record, and back.
 //!
-//! Version 1, and version 2 of a request with a key. Integers are LEB128 varints unless said otherwise, signed ones zigzag; a text is its length and its
-//! UTF-8.
+//! Version 1, and version 2 of a request with a key. Integers are LEB128 varints unless said otherwise, signed ones
+//! zigzag; a text is its length and its UTF-8.
 //!
 //! ```text
 //! u8       format version, 1 or 2

@@ -8,8 +8,8 @@
 //! | no token, from this machine | send, as long as there is no token at all; read, as long as none that may read |
 //! | no token, from elsewhere | nothing but what is public: the archive, the files of pages, whether it is alive |
 //!
-//! Standard handlers can present a token in few ways, so four are taken: `Authorization: Bearer`, `Authorization: token`
-//! (as the hub's own API has it), `Authorization: Basic` with the token as the password, and the query parameter
+//! Standard handlers can present a token in few ways, so four are taken: `Authorization: Bearer`, `Authorization:
+//! token` (as the hub's own API has it), `Authorization: Basic` with the token as the password, and the query parameter
 //! `token`. The parameter is taken out of the address before anything else sees it.
 
 mod credential;

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Bounds of connections, bodies and answers. [`Limits::default`] is for one machine; tests shrink some.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections served at once. Standard handlers open one an event, browsers six a page, and 10,000 idle ones are to
-    /// be nobody's trouble; fewer where the process may not open as many files.
+    /// Connections served at once. Standard handlers open one an event, browsers six a page, and 10,000 idle ones are
+    /// to be nobody's trouble; fewer where the process may not open as many files.
     pub connections_max: usize,
     /// Connections over the limit that are told so at once (`503`); any beyond are closed without a word. Few, because
     /// they exist only to be polite.
@@ -36,8 +36,8 @@ pub struct Limits {
     pub inline_bytes_max: usize,
     /// Bodies admitted on blocking threads at once; more wait. Admission is pure CPU, so more than cores gains nothing.
     pub admissions_max: usize,
-    /// Time for which such a body waits for its turn; then it is answered `503`. Short of the quarter of a second within
-    /// which a sender is to know.
+    /// Time for which such a body waits for its turn; then it is answered `503`. Short of the quarter of a second
+    /// within which a sender is to know.
     pub admission_wait_time: Duration,
     /// Time in which a reader must take the next piece of an answer.
     pub write_idle_time: Duration,

@@ -1,7 +1,7 @@
 //! `POST|GET /api/v1/events`: the HTTP door.
 //!
-//! A request with the header `Idempotency-Key` can be sent again when its answer was lost: it adds nothing, and gets the
-//! first answer again (with `Idempotency-Replayed: true`), also after a restart.
+//! A request with the header `Idempotency-Key` can be sent again when its answer was lost: it adds nothing, and gets
+//! the first answer again (with `Idempotency-Replayed: true`), also after a restart.
 //!
 //! The answer has a verdict for every event of the request, in order, however many: a sender of a thousand events gets
 //! about 150 KB back. Ids are `<collector>:<position>`. It is sent after the events are on disk.

@@ -98,7 +98,9 @@ async fn as_soon_as_there_is_a_token_sending_needs_one() {
 #[tokio::test]
 async fn a_token_in_the_address_is_no_part_of_the_event() {
     let sandbox = all().await;
-    let msg = "%7B%27timestamp%27%3A+%272026-11-21T00%3A00%3A00Z%27%2C+%27schema%27%3A+%27binderhub.jupyter.org%2Flaunch%27%2C+%27version%27%3A+1%2C+%27provider%27%3A+%27GitHub%27%2C+%27spec%27%3A+%27a%2Fb%2Fc%27%2C+%27status%27%3A+%27success%27%7D";
+    let msg = "%7B%27timestamp%27%3A+%272026-11-21T00%3A00%3A00Z%27%2C+%27schema%27%3A+%27binderhub.jupyter.org%2F\
+               launch%27%2C+%27version%27%3A+1%2C+%27provider%27%3A+%27GitHub%27%2C+%27spec%27%3A+%27a%2Fb%2Fc%27%2C+\
+               %27status%27%3A+%27success%27%7D";
     let answer = sandbox.get(&format!("/api/v1/events?token={INGEST}&name=binderhub&msg={msg}&args=%28%29")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.text().contains(r#""verdict":"admitted""#), "{}", answer.text());
