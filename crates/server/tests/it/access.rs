@@ -44,7 +44,7 @@ async fn read(sandbox: &Sandbox, path: &str, authorization: Option<&str>) -> Ans
 }
 
 fn code(answer: &Answer) -> (u16, String) {
-    let document: Value = serde_json::from_str(&answer.text()).unwrap_or_default();
+    let document: Value = serde_json::from_str(answer.text()).unwrap_or_default();
     (answer.status, document["code"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -180,7 +180,7 @@ async fn a_token_that_only_sends_leaves_reading_open_to_this_machine() {
         let sandbox = &sandbox;
         async move {
             let answer = read(sandbox, "/api/v1/me", authorization.as_deref()).await;
-            serde_json::from_str::<Value>(&answer.text()).unwrap()
+            serde_json::from_str::<Value>(answer.text()).unwrap()
         }
     };
     let of = |text: &str| serde_json::from_str::<Value>(text).unwrap();
