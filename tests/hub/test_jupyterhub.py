@@ -2,7 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -66,6 +66,11 @@ def test_what_users_start_and_stop_is_there_each_once(hub, hubscope):
         assert began <= datetime.fromisoformat(row["time"]) <= ended, row
         assert (row["hub"], row["version"], row["repairs"]) == ("default", "1", "offset_before_z,python_repr")
     assert hubscope.query("SELECT reason, text FROM quarantine") == []
+
+    days = f"from={began.date()}&to={ended.date() + timedelta(days=1)}&zone=UTC"
+    assert sum(row["value"] for row in hubscope.kpi("starts", days)) == 4
+    if began.date() == ended.date():
+        assert [row["value"] for row in hubscope.kpi("active-users-daily", days)] == [3]
 
 
 def test_the_hub_works_on_while_hubscope_is_down_and_later_events_arrive(hub, hubscope):

@@ -52,6 +52,10 @@ class Serve:
         with direct.open(request, timeout=ANSWER_SECONDS_MAX) as answer:
             return json.load(answer)["rows"]
 
+    def kpi(self, name: str, parameters: str) -> list[dict]:
+        """The rows with which a question of the catalogue is answered."""
+        return json.loads(self.get(f"/api/v1/kpis/{name}?{parameters}"))["rows"]
+
     def count(self, table: str) -> int:
         """The rows of a table."""
         return int(self.query(f"SELECT count(*) AS n FROM {table}")[0]["n"])
