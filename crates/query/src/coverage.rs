@@ -248,6 +248,15 @@ impl Engine {
         Ok(sources.into_values().map(days).collect())
     }
 
+    /// The hubs of which anything was kept, in order of their names.
+    ///
+    /// # Errors
+    /// As [`Engine::sources`].
+    pub async fn hub_names(&self, scope: &Scope) -> Result<Vec<String>, QueryError> {
+        let known = self.known(&self.snapshot(), self.deadline()).await?;
+        Ok(known.hubs().into_iter().filter(|hub| scope.allows(hub)).map(str::to_owned).collect())
+    }
+
     /// What `snapshot` tells of its sources.
     pub(crate) async fn known(&self, snapshot: &Arc<Snapshot>, deadline: Instant) -> Result<Arc<Known>, QueryError> {
         let version = snapshot.data_version();

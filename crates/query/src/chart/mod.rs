@@ -1,19 +1,24 @@
 //! Static charts as SVG: what the server shows at once, what a report and a badge take.
 //!
 //! Nothing in them needs a script or a style sheet: marks and words are drawn in `currentColor`, and classes (`mark`,
-//! `unfinished`, `gap`, `grid`, `axis`, `label`, `value`) let a page give them its colours, light and dark. Widths are
-//! those at which a chart is shown, so that text keeps its size: a page includes the size that fits its container.
+//! `series-1` to `series-4` and `series-rest`, `before`, `unfinished`, `gap`, `grid`, `axis`, `label`, `name`,
+//! `value`) let a page give them its colours, light and dark. Widths are those at which a chart is shown, so that text
+//! keeps its size: a page includes the size that fits its container.
 
+mod data;
 mod dates;
+mod plot;
 mod ranking;
 mod scale;
 mod series;
 mod text;
+mod vega;
 
 use std::fmt::Write as _;
 
-use crate::kpi::{ChartKind, Kpi, KpiAnswer};
+use crate::kpi::{ChartKind, Grain, Kpi, KpiAnswer, grouped};
 use text::escaped;
+pub use vega::vega_lite;
 
 /// For which container a chart is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,8 +76,9 @@ const LINE: f64 = 16.0;
 /// Draws `answer`, to be put into a page.
 pub fn svg(kpi: &Kpi, answer: &KpiAnswer, size: Size) -> String {
     let (height, body) = match kpi.chart {
-        ChartKind::Bar | ChartKind::Stacked => series::draw(kpi, answer, size, series::Marks::Bars),
-        ChartKind::Line => series::draw(kpi, answer, size, series::Marks::Line),
+        ChartKind::Bar => series::draw(kpi, answer, size, series::Marks::Bars),
+        ChartKind::Stacked => series::draw(kpi, answer, size, series::Marks::Stacked),
+        ChartKind::Line => series::draw(kpi, answer, size, series::Marks::Lines),
         ChartKind::Ranking => ranking::draw(kpi, answer, size),
     };
     frame(kpi, answer, size, height, &body)
@@ -83,8 +89,12 @@ pub fn svg_document(kpi: &Kpi, answer: &KpiAnswer, size: Size) -> String {
     svg(kpi, answer, size).replacen("<title", &format!("<style>{DOCUMENT_STYLE}</style><title"), 1)
 }
 
-const DOCUMENT_STYLE: &str = "svg{background:#fff;color:#1b2026}.mark{color:#1d3f8f}rect.mark{fill:#1d3f8f}\
-@media(prefers-color-scheme:dark){svg{background:#15191e;color:#e8ebef}.mark{color:#4d8dff}rect.mark{fill:#4d8dff}}";
+/// The colours of `web/page.css`, for a chart that stands alone.
+const DOCUMENT_STYLE: &str = "svg{--1:#1d3f8f;--2:#d9760f;--3:#17a08a;--4:#7a1f55;--rest:#8b95a1;background:#fff;\
+color:#1b2026}.series-1{color:var(--1)}.series-2{color:var(--2)}.series-3{color:var(--3)}.series-4{color:var(--4)}\
+.series-rest{color:var(--rest)}rect.mark,.surface,.swatch{fill:currentcolor}.name{fill:currentcolor}\
+@media(prefers-color-scheme:dark){svg{--1:#4d8dff;--2:#ffc078;--3:#57d6bd;--4:#c94f9b;--rest:#7c8794;background:#15191e;\
+color:#e8ebef}}";
 
 fn frame(kpi: &Kpi, answer: &KpiAnswer, size: Size, height: f64, body: &str) -> String {
     let id = format!("chart-{}-{}", kpi.id, size.name());
@@ -114,7 +124,7 @@ fn frame(kpi: &Kpi, answer: &KpiAnswer, size: Size, height: f64, body: &str) -> 
 fn description(kpi: &Kpi, answer: &KpiAnswer) -> String {
     let mut sentences = vec![answer.reading.clone()];
     if kpi.chart != ChartKind::Ranking {
-        sentences.push(format!("Vertical axis: {}, from 0. Horizontal axis: time, {}.", kpi.unit, answer.zone));
+        sentences.push(format!("Vertical axis: {}, from 0. Horizontal axis: time, {}.", kpi.unit, zone(answer)));
     }
     sentences.extend(answer.notes.iter().cloned());
     sentences.join(" ")
@@ -123,7 +133,7 @@ fn description(kpi: &Kpi, answer: &KpiAnswer) -> String {
 /// What stands where a chart would be when there is nothing to draw.
 fn empty(answer: &KpiAnswer, size: Size) -> (f64, String) {
     let height = 4.0 * LINE;
-    let words = format!("No data from {} to {} ({})", answer.range.from, answer.range.last(), answer.zone);
+    let words = format!("No data from {} to {} ({})", answer.range.from, answer.range.last(), zone(answer));
     let body = format!(
         "<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
         number(size.width() / 2.0),
@@ -131,6 +141,30 @@ fn empty(answer: &KpiAnswer, size: Size) -> (f64, String) {
         escaped(&words)
     );
     (height, body)
+}
+
+/// The time zone in which the days of `answer` are cut.
+fn zone(answer: &KpiAnswer) -> &str {
+    answer.zone.name()
+}
+
+/// The word for one step of the time axis.
+fn step_word(grain: Grain) -> &'static str {
+    match grain {
+        Grain::Week => "week",
+        Grain::Month => "month",
+        Grain::Day | Grain::None => "day",
+    }
+}
+
+/// A value of an axis: grouped, without zeros behind the last digit that counts.
+fn figure(value: f64) -> String {
+    // A step of 0.05 is no sum of powers of two; what it misses is far beyond what is shown.
+    let rounded = (value * 1e4).round() / 1e4;
+    if rounded.fract() == 0.0 || rounded.abs() >= 1e3 {
+        return grouped(rounded.round());
+    }
+    rounded.to_string()
 }
 
 /// A coordinate with at most one digit after the point.

@@ -1,251 +1,247 @@
-//! Bars or a line over periods, from zero.
+//! Marks over periods: bars, lines, and series that stand on each other.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use event::Day;
-
-use super::scale::Scale;
-use super::text::{escaped, width};
-use super::{LINE, Size, dates, empty, number};
-use crate::kpi::{Grain, Kpi, KpiAnswer, counted, grouped, period_end, periods, series_values};
+use super::data::Data;
+use super::plot::Plot;
+use super::text::escaped;
+use super::{LINE, Size, empty, number};
+use crate::kpi::{Kpi, KpiAnswer};
 
 /// How values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Marks {
-    /// A bar for each period.
+    /// A bar for each period; of several series on each other.
     Bars,
-    /// A line through them.
-    Line,
+    /// A line through them, for each series.
+    Lines,
+    /// Series on each other: bars where there is room, else surfaces.
+    Stacked,
 }
 
 /// Narrower bars than this are drawn as a line: they would be a grey surface.
 const BAR_WIDTH_MIN: f64 = 3.0;
 
-/// Room that a word under the axis takes.
-const DATE_WIDTH: f64 = 84.0;
-
-struct Plot<'a> {
-    kpi: &'a Kpi,
-    answer: &'a KpiAnswer,
-    values: BTreeMap<Day, f64>,
-    scale: Scale,
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-}
+/// Narrower periods than this have no read-out of their own under a line: nobody could point at one.
+const READ_OUT_WIDTH_MIN: f64 = 4.0;
 
 /// Height and elements of the chart.
 pub(super) fn draw(kpi: &Kpi, answer: &KpiAnswer, size: Size, marks: Marks) -> (f64, String) {
-    let values = series_values(&answer.answer);
-    if values.is_empty() {
+    let Some(data) = Data::of(kpi, answer) else {
         return empty(answer, size);
-    }
-    let largest = values.values().copied().fold(0.0, f64::max);
-    let scale = Scale::for_counts(largest, 4.0);
-    let plot = Plot {
-        kpi,
-        answer,
-        values,
-        scale,
-        left: width(&grouped(scale.end)) + 10.0,
-        right: size.width() - 4.0,
-        top: 1.6 * LINE,
-        bottom: size.height() - 2.2 * LINE,
     };
+    let is_stacked = marks == Marks::Stacked || (marks == Marks::Bars && data.is_split());
+    let plot = Plot::new(kpi, answer, &data, size, is_stacked);
+    let has_bars = plot.step() >= BAR_WIDTH_MIN;
     let mut out = String::new();
     plot.value_axis(&mut out);
     plot.gaps(&mut out);
-    let step = plot.x(answer.range.from.next()) - plot.x(answer.range.from);
-    let days = match kpi.grain {
-        Grain::Day | Grain::None => 1.0,
-        Grain::Week => 7.0,
-        Grain::Month => 28.0,
+    let ends = match marks {
+        Marks::Lines => lines(&plot, &mut out),
+        Marks::Bars | Marks::Stacked if has_bars => bars(&plot, &mut out),
+        Marks::Bars if !is_stacked => lines(&plot, &mut out),
+        Marks::Bars | Marks::Stacked => surfaces(&plot, &mut out),
     };
-    let bar = days * step;
-    if marks == Marks::Bars && bar >= BAR_WIDTH_MIN {
-        plot.bars(&mut out);
-    } else {
-        plot.line(&mut out);
+    if marks == Marks::Lines || !has_bars {
+        read_outs(&plot, &mut out);
+    }
+    before(&plot, &mut out, has_bars && marks != Marks::Lines);
+    if data.is_split() {
+        if plot.names_are_at_end() { plot.names_at_end(&mut out, &ends) } else { plot.legend(&mut out) }
     }
     plot.time_axis(&mut out);
     (size.height(), out)
 }
 
-impl Plot<'_> {
-    fn x(&self, day: Day) -> f64 {
-        let range = self.answer.range;
-        let share = f64::from(day.number() - range.from.number()) / f64::from(range.days().max(1));
-        self.left + share * (self.right - self.left)
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        self.bottom - value / self.scale.end * (self.bottom - self.top)
-    }
-
-    fn value_axis(&self, out: &mut String) {
-        let _ =
-            write!(out, "<text class=\"axis\" x=\"0\" y=\"{}\">{}</text>", number(LINE * 0.8), escaped(&self.kpi.unit));
-        for tick in self.scale.ticks() {
-            let y = self.y(tick);
-            let _ = write!(
-                out,
-                "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\" stroke=\"currentColor\" \
-                 stroke-opacity=\"{opacity}\"/><text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
-                number(self.left),
-                number(self.right),
-                number(self.left - 6.0),
-                number(y + 4.0),
-                grouped(tick),
-                y = number(y),
-                opacity = if tick == 0.0 { "0.6" } else { "0.15" },
-            );
+/// A bar for each period and series. Returns where each series ends at the right.
+fn bars(plot: &Plot<'_>, out: &mut String) -> Vec<f64> {
+    let mut ends = vec![plot.bottom; plot.data.series.len()];
+    for (at, period) in plot.data.periods.iter().enumerate() {
+        if plot.data.total(at).is_none() {
+            continue;
         }
-    }
-
-    fn time_axis(&self, out: &mut String) {
-        let baseline = self.bottom + LINE;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few words")]
-        let labels_max = ((self.right - self.left) / DATE_WIDTH) as usize;
-        for label in dates::labels(self.answer.range, self.kpi.grain, labels_max) {
-            let (from, to) = (self.x(label.day), self.x(period_end(self.kpi.grain, label.day)));
-            let half = width(&label.text) / 2.0;
-            let x = f64::midpoint(from, to).clamp(half, (self.right - half).max(half));
-            let _ = write!(
-                out,
-                "<line class=\"tick\" x1=\"{x1}\" x2=\"{x1}\" y1=\"{}\" y2=\"{}\" stroke=\"currentColor\" \
-                 stroke-opacity=\"0.6\"/><text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                number(self.bottom),
-                number(self.bottom + 4.0),
-                number(x),
-                number(baseline + 2.0),
-                escaped(&label.text),
-                x1 = number(f64::midpoint(from, to)),
-            );
-        }
-        let period = match self.kpi.grain {
-            Grain::Day | Grain::None => "day",
-            Grain::Week => "week",
-            Grain::Month => "month",
+        let (x, end) = plot.span(at);
+        let gap = ((end - x) * 0.15).clamp(0.5, 12.0);
+        let drawn = if period.is_unfinished {
+            " fill-opacity=\"0.3\" stroke=\"currentColor\" stroke-dasharray=\"3 3\""
+        } else {
+            ""
         };
-        let words = escaped(&format!("{period} ({})", self.answer.zone));
-        let _ = write!(
-            out,
-            "<text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{words}</text>",
-            number(self.right),
-            number(self.bottom + 2.0 * LINE),
-        );
-    }
-
-    /// Where the data cover nothing, a stretch says so; it is neither zero nor missing by mistake.
-    fn gaps(&self, out: &mut String) {
-        for (from, to) in self.gap_stretches() {
-            let (x, end) = (self.x(from), self.x(to));
+        let state = if period.is_unfinished { " unfinished" } else { "" };
+        let title = escaped(&plot.data.read_out(plot.kpi, at));
+        let _ = write!(out, "<g><title>{title}</title>");
+        let mut below = 0.0;
+        for (number_of, (series, series_end)) in plot.data.series.iter().zip(&mut ends).enumerate() {
+            let value = series.values.get(at).copied().flatten().unwrap_or(0.0);
+            let (y, bottom) = (plot.y(below + value), plot.y(below));
+            below += value;
+            *series_end = f64::midpoint(y, bottom);
             let _ = write!(
                 out,
-                "<rect class=\"gap\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill-opacity=\"0.05\">\
-                 <title>No data from {from} to {}</title></rect>",
-                number(x),
-                number(self.top),
-                number(end - x),
-                number(self.bottom - self.top),
-                Day::from_number(to.number() - 1),
-            );
-            if end - x > width("no data") + 8.0 {
-                let _ = write!(
-                    out,
-                    "<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill-opacity=\"0.7\">no data</text>",
-                    number(f64::midpoint(x, end)),
-                    number(f64::midpoint(self.top, self.bottom)),
-                );
-            }
-        }
-    }
-
-    fn gap_stretches(&self) -> Vec<(Day, Day)> {
-        let mut stretches: Vec<(Day, Day)> = Vec::new();
-        for period in periods(self.kpi.grain, self.answer.range) {
-            if self.values.contains_key(&period) {
-                continue;
-            }
-            let end = period_end(self.kpi.grain, period);
-            match stretches.last_mut() {
-                Some(last) if last.1 == period => last.1 = end,
-                _ => stretches.push((period, end)),
-            }
-        }
-        stretches
-    }
-
-    fn bars(&self, out: &mut String) {
-        for (period, value) in &self.values {
-            let (x, end) = (self.x(*period), self.x(period_end(self.kpi.grain, *period)));
-            let gap = ((end - x) * 0.15).clamp(0.5, 12.0);
-            let y = self.y(*value);
-            let (class, drawn) = self.mark(*period);
-            let _ = write!(
-                out,
-                "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"{drawn}><title>{}</title></rect>",
+                "<rect class=\"mark {class}{state}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"{drawn}/>",
                 number(x + gap / 2.0),
                 number(y),
                 number(end - x - gap),
-                number(self.bottom - y),
-                escaped(&self.read_out(*period, *value)),
+                number(bottom - y),
+                class = series.class(number_of),
             );
         }
+        out.push_str("</g>");
     }
+    ends
+}
 
-    fn mark(&self, period: Day) -> (&'static str, &'static str) {
-        if self.answer.unfinished == Some(period) {
-            ("mark unfinished", " fill-opacity=\"0.3\" stroke=\"currentColor\" stroke-dasharray=\"3 3\"")
-        } else {
-            ("mark", "")
-        }
-    }
-
-    fn read_out(&self, period: Day, value: f64) -> String {
-        let value = counted(value, &self.kpi.unit, &self.kpi.unit_one);
-        let text = period.to_string();
-        let when = if self.kpi.grain == Grain::Month { text.get(..7).unwrap_or(&text).to_owned() } else { text };
-        let more = if self.answer.unfinished == Some(period) { " (not finished)" } else { "" };
-        format!("{when}: {value}{more}")
-    }
-
-    /// A line broken at gaps; the way to an unfinished period is dashed.
-    fn line(&self, out: &mut String) {
-        let mut path = String::new();
-        let mut last: Option<(Day, f64, f64)> = None;
-        for (period, value) in &self.values {
-            let end = period_end(self.kpi.grain, *period);
-            let (x, y) = (f64::midpoint(self.x(*period), self.x(end)), self.y(*value));
-            let joins = last.is_some_and(|(next, ..)| next == *period);
-            match last {
-                Some((_, from_x, from_y)) if joins && self.answer.unfinished == Some(*period) => {
-                    let _ = write!(
-                        out,
-                        "<path class=\"mark unfinished\" d=\"M{} {}L{} {}\" fill=\"none\" stroke=\"currentColor\" \
-                         stroke-width=\"2\" stroke-dasharray=\"3 3\"/>",
-                        number(from_x),
-                        number(from_y),
-                        number(x),
-                        number(y),
-                    );
-                }
-                _ => {
-                    let _ = write!(path, "{}{} {}", if joins { "L" } else { "M" }, number(x), number(y));
-                    if !joins {
-                        // A point alone is drawn by the line's round end.
-                        let _ = write!(path, "l0.1 0");
-                    }
-                }
+/// A line for each series, broken at gaps; the way to an unfinished period is dashed. Returns where each ends.
+fn lines(plot: &Plot<'_>, out: &mut String) -> Vec<f64> {
+    let mut ends = Vec::with_capacity(plot.data.series.len());
+    for (at, series) in plot.data.series.iter().enumerate() {
+        let class = series.class(at);
+        let (path, dashed) = paths(plot, &series.values);
+        for (d, state, dash) in [(path, "", ""), (dashed, " unfinished", " stroke-dasharray=\"3 3\"")] {
+            if d.is_empty() {
+                continue;
             }
-            last = Some((end, x, y));
+            let _ = write!(
+                out,
+                "<path class=\"mark {class}{state}\" d=\"{d}\" fill=\"none\" stroke=\"currentColor\" \
+                 stroke-width=\"1.75\" stroke-linejoin=\"round\" stroke-linecap=\"round\"{dash}/>"
+            );
         }
+        ends.push(series.values.iter().rev().copied().flatten().next().map_or(plot.bottom, |value| plot.y(value)));
+    }
+    ends
+}
+
+/// The way through `values`, and the dashed way to the unfinished period.
+fn paths(plot: &Plot<'_>, values: &[Option<f64>]) -> (String, String) {
+    let (mut path, mut dashed) = (String::new(), String::new());
+    let mut last: Option<(f64, f64)> = None;
+    for (at, value) in values.iter().enumerate() {
+        let Some(value) = value else {
+            last = None;
+            continue;
+        };
+        let (from, to) = plot.span(at);
+        let (x, y) = (f64::midpoint(from, to), plot.y(*value));
+        let is_unfinished = plot.data.periods.get(at).is_some_and(|period| period.is_unfinished);
+        match last {
+            Some((from_x, from_y)) if is_unfinished => {
+                let _ = write!(dashed, "M{} {}L{} {}", number(from_x), number(from_y), number(x), number(y));
+            }
+            Some(_) => {
+                let _ = write!(path, "L{} {}", number(x), number(y));
+            }
+            // A point alone is drawn by the line's round end.
+            None => {
+                let _ = write!(path, "M{} {}l0.1 0", number(x), number(y));
+            }
+        }
+        last = Some((x, y));
+    }
+    (path, dashed)
+}
+
+/// Surfaces of series on each other, broken at gaps. Returns where each ends.
+fn surfaces(plot: &Plot<'_>, out: &mut String) -> Vec<f64> {
+    let periods = plot.data.periods.len();
+    let mut below = vec![0.0; periods];
+    let mut ends = Vec::with_capacity(plot.data.series.len());
+    for (at, series) in plot.data.series.iter().enumerate() {
+        let above: Vec<f64> = series.values.iter().zip(&below).map(|(value, sum)| sum + value.unwrap_or(0.0)).collect();
+        let mut d = String::new();
+        for stretch in known_stretches(plot.data) {
+            outline(plot, &mut d, stretch, &above, &below);
+        }
+        let _ = write!(out, "<path class=\"mark surface {}\" d=\"{d}\" stroke=\"none\"/>", series.class(at));
+        let end = plot.data.periods.len().checked_sub(1).and_then(|last| Some((*above.get(last)?, *below.get(last)?)));
+        ends.push(end.map_or(plot.bottom, |(above, below)| f64::midpoint(plot.y(above), plot.y(below))));
+        below = above;
+    }
+    ends
+}
+
+/// Runs of periods of which something is known, as first and last.
+fn known_stretches(data: &Data) -> Vec<(usize, usize)> {
+    let mut stretches: Vec<(usize, usize)> = Vec::new();
+    for at in (0..data.periods.len()).filter(|at| data.total(*at).is_some()) {
+        match stretches.last_mut() {
+            Some(last) if last.1 + 1 == at => last.1 = at,
+            _ => stretches.push((at, at)),
+        }
+    }
+    stretches
+}
+
+fn outline(plot: &Plot<'_>, d: &mut String, (first, last): (usize, usize), above: &[f64], below: &[f64]) {
+    let corner = |at: usize, value: Option<&f64>| {
+        let (from, to) = plot.span(at);
+        (number(f64::midpoint(from, to)), number(plot.y(value.copied().unwrap_or(0.0))))
+    };
+    for at in first..=last {
+        let (x, y) = corner(at, above.get(at));
+        let _ = write!(d, "{}{x} {y}", if at == first { "M" } else { "L" });
+    }
+    for at in (first..=last).rev() {
+        let (x, y) = corner(at, below.get(at));
+        let _ = write!(d, "L{x} {y}");
+    }
+    d.push('Z');
+}
+
+/// What each period says, for a pointer over a line or surface.
+fn read_outs(plot: &Plot<'_>, out: &mut String) {
+    if plot.step() < READ_OUT_WIDTH_MIN || plot.size == Size::Narrow {
+        return;
+    }
+    for at in (0..plot.data.periods.len()).filter(|at| plot.data.total(*at).is_some()) {
+        let (from, to) = plot.span(at);
         let _ = write!(
             out,
-            "<path class=\"mark\" d=\"{path}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.5\" \
-             stroke-linejoin=\"round\" stroke-linecap=\"round\"/>"
+            "<rect class=\"read\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" pointer-events=\"all\">\
+             <title>{}</title></rect>",
+            number(from),
+            number(plot.top),
+            number(to - from),
+            number(plot.bottom - plot.top),
+            escaped(&plot.data.read_out(plot.kpi, at)),
         );
     }
+}
+
+/// What was before: a thin quiet line, level over each bar where there are `bars`.
+fn before(plot: &Plot<'_>, out: &mut String, bars: bool) {
+    if plot.data.before.is_empty() {
+        return;
+    }
+    let d = if bars { levels(plot) } else { paths_whole(plot) };
+    let _ = write!(
+        out,
+        "<path class=\"before\" d=\"{d}\" fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.75\" \
+         stroke-width=\"1.25\" stroke-linejoin=\"round\"/>\
+         <text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
+        number(plot.right),
+        number(0.8 * LINE),
+        escaped(&format!("thin line: {}", plot.data.before_words)),
+    );
+}
+
+fn levels(plot: &Plot<'_>) -> String {
+    let mut d = String::new();
+    let mut is_joined = false;
+    for (at, value) in plot.data.before.iter().enumerate() {
+        let Some(value) = value else {
+            is_joined = false;
+            continue;
+        };
+        let (from, to) = plot.span(at);
+        let way = if is_joined { "L" } else { "M" };
+        let _ = write!(d, "{way}{} {y}H{}", number(from), number(to), y = number(plot.y(*value)));
+        is_joined = true;
+    }
+    d
+}
+
+fn paths_whole(plot: &Plot<'_>) -> String {
+    let (path, dashed) = paths(plot, &plot.data.before);
+    path + &dashed
 }

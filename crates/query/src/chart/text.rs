@@ -12,6 +12,8 @@ pub(super) fn escaped(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\n' | '\t' => out.push(' '),
+            // Put around names by ourselves, always in pairs: `plain` takes them out of what others wrote.
+            '\u{2068}' | '\u{2069}' => out.push(letter),
             letter if letter.is_control() || is_direction(letter) || is_forbidden(letter) => {}
             letter => out.push(letter),
         }
@@ -19,13 +21,19 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
+/// `text` as it is, without what turns the direction of writing, controls and line ends.
+pub(super) fn plain(text: &str) -> String {
+    let is_kept = |letter: &char| !(letter.is_control() || is_direction(*letter) || is_forbidden(*letter));
+    text.chars().map(|letter| if matches!(letter, '\n' | '\t') { ' ' } else { letter }).filter(is_kept).collect()
+}
+
 /// A name of at most `width_max` units, cut with a sign, and isolated so that its direction is its own affair.
 pub(super) fn name(text: &str, width_max: f64) -> String {
-    format!("\u{2068}{}\u{2069}", escaped(&cut(text, width_max)))
+    format!("\u{2068}{}\u{2069}", escaped(&cut(&plain(text), width_max)))
 }
 
 /// Cuts to `width_max` units.
-fn cut(text: &str, width_max: f64) -> String {
+pub(super) fn cut(text: &str, width_max: f64) -> String {
     if width(text) <= width_max {
         return text.to_owned();
     }

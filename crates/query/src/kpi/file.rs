@@ -46,12 +46,36 @@ struct FrontMatter {
     privacy: Privacy,
     definition: u32,
     reading: String,
+    #[serde(default)]
+    first: FirstTable,
     range: RangeTable,
     headline: Option<HeadlineTable>,
     #[serde(default)]
     exclusion: Vec<ExclusionTable>,
     #[serde(default)]
     parameter: Vec<ParameterTable>,
+}
+
+/// Its place on the first page of each audience.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstTable {
+    operator: Option<u16>,
+    funder: Option<u16>,
+    user: Option<u16>,
+    public: Option<u16>,
+}
+
+impl FirstTable {
+    fn places(&self) -> Vec<(Audience, u16)> {
+        let places = [
+            (Audience::Operator, self.operator),
+            (Audience::Funder, self.funder),
+            (Audience::User, self.user),
+            (Audience::Public, self.public),
+        ];
+        places.into_iter().filter_map(|(audience, place)| Some((audience, place?))).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -115,6 +139,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
     let (help, sql) = help_and_sql(file, body, body_line)?;
     check_id(file, front, &matter.id)?;
     check_needs(file, front, &matter.needs)?;
+    check_first(file, front, &matter)?;
     let range = match (matter.range.days, matter.range.weeks, matter.range.months) {
         (Some(days), None, None) if days > 0 => DefaultRange::Days(days),
         (None, Some(weeks), None) if weeks > 0 => DefaultRange::Weeks(weeks),
@@ -151,6 +176,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         help,
         sql,
         file: file.to_owned(),
+        first: matter.first.places(),
         range,
         headline,
         exclusions: matter.exclusion.into_iter().map(exclusion).collect(),
@@ -227,6 +253,17 @@ fn check_needs(file: &str, front: &str, needs: &[String]) -> Result<(), Catalogu
         }
     }
     Ok(())
+}
+
+/// Nobody asks first what is not a question of theirs.
+fn check_first(file: &str, front: &str, matter: &FrontMatter) -> Result<(), CatalogueError> {
+    match matter.first.places().into_iter().find(|(audience, _)| !matter.audience.contains(audience)) {
+        Some((audience, _)) => {
+            let problem = format!("'{audience}' has a place in [first] and is no audience of this question");
+            Err(at_key(file, front, "[first]", problem))
+        }
+        None => Ok(()),
+    }
 }
 
 fn parameter(file: &str, front: &str, table: ParameterTable) -> Result<Parameter, CatalogueError> {
@@ -365,7 +402,11 @@ mod tests {
             ),
             (
                 change("days = 28", "days = 28\nmonths = 1"),
-                "launches.md:15: a range has either days, weeks or months, and at least one",
+                "launches.md:20: a range has either days, weeks or months, and at least one",
+            ),
+            (
+                change("public = 1", "public = 1\nuser = 1"),
+                "launches.md:15: 'user' has a place in [first] and is no audience of this question",
             ),
             (change("```sql", "```"), "there is no block ```sql"),
             (format!("{GOOD}\n```sql\nSELECT 1\n```\n"), "there is a second sql block; one is enough"),

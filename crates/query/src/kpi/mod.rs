@@ -21,7 +21,6 @@ pub use file::CatalogueError;
 pub use params::{Compare, Parameter, ParameterKind, Params};
 pub use range::TimeRange;
 pub(crate) use range::{period_end, period_of, periods};
-pub(crate) use series::values as series_values;
 
 use crate::error::QueryError;
 use crate::nearest::nearest;
@@ -67,6 +66,8 @@ pub struct Kpi {
     pub(crate) whole: String,
     /// Whether the beginning of the data changes what is counted, so that it is told.
     pub(crate) marks_history: bool,
+    /// Its place on the first page of an audience, the least first.
+    pub(crate) first: Vec<(Audience, u16)>,
     pub(crate) range: DefaultRange,
     pub(crate) headline: HeadlineKind,
     pub(crate) exclusions: Vec<Exclusion>,
@@ -172,6 +173,11 @@ impl Kpi {
         file::html(&self.help)
     }
 
+    /// Its place among what `audience` asks first.
+    fn rank(&self, audience: Audience) -> u16 {
+        self.first.iter().find(|(of, _)| *of == audience).map_or(u16::MAX, |(_, rank)| *rank)
+    }
+
     /// The parameter called `name`.
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| parameter.name == name)
@@ -226,6 +232,13 @@ impl Catalogue {
             id: id.to_owned(),
             nearest: nearest(id, self.kpis.iter().map(|kpi| kpi.id.as_str())),
         })
+    }
+
+    /// The questions of `audience`, those first that it asks first; the others as they stand.
+    pub fn asked_first(&self, audience: Audience) -> Vec<&Kpi> {
+        let mut kpis: Vec<&Kpi> = self.kpis.iter().filter(|kpi| kpi.audience.contains(&audience)).collect();
+        kpis.sort_by_key(|kpi| kpi.rank(audience));
+        kpis
     }
 
     /// Every question.

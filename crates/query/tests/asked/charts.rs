@@ -64,7 +64,7 @@ async fn every_chart_of_every_size_is_well_formed_and_named() {
         }
     }
     let wide = drawn(&sandbox, "launches", &[("from", "2021-01-01"), ("to", "2023-06-01")], Size::Narrow).await;
-    assert!(wide.contains("<path class=\"mark\""), "too many bars become a line");
+    assert!(wide.contains("<path class=\"mark series-1\""), "too many bars become a line");
 }
 
 #[tokio::test]

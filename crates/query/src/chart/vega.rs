@@ -1,0 +1,285 @@
+//! The same chart as a Vega-Lite specification: self-contained, with its rows inside and its read-outs in words.
+//!
+//! Nothing in it is fetched or run: no address, and of expressions only comparisons that we write. The parameter
+//! `chosen` is the middle of a period (milliseconds) or the place of a row; whoever shows the chart sets it from
+//! pointer and keyboard alike and finds what to say in `usermeta.stops`.
+
+use serde_json::{Value, json};
+
+use super::data::{Data, Period};
+use super::text::plain;
+use super::{Size, ranking, step_word, zone};
+use crate::kpi::{ChartKind, Kpi, KpiAnswer};
+
+const SCHEMA: &str = "https://vega.github.io/schema/vega-lite/v6.json";
+
+const DAY_MS: i64 = 86_400_000;
+
+/// More periods than this are drawn as lines or surfaces: bars would be narrower than three pixels.
+const BARS_MAX: usize = 200;
+
+/// `answer` as a Vega-Lite specification.
+pub fn vega_lite(kpi: &Kpi, answer: &KpiAnswer) -> Value {
+    match kpi.chart {
+        ChartKind::Ranking => ranked(kpi, answer),
+        _ => over_time(kpi, answer),
+    }
+}
+
+fn document(kpi: &Kpi, answer: &KpiAnswer, datasets: Value, layers: Vec<Value>, stops: Vec<Value>) -> Value {
+    json!({
+        "$schema": SCHEMA,
+        "title": plain(&kpi.question),
+        "description": plain(&answer.message),
+        "width": 1000,
+        "height": 320,
+        "datasets": datasets,
+        "params": [{"name": "chosen", "value": null}],
+        "layer": layers,
+        "config": config(),
+        "usermeta": {"stops": stops, "zone": zone(answer), "unit": kpi.unit},
+    })
+}
+
+/// The look in light colours; a page puts its own in place.
+fn config() -> Value {
+    json!({
+        "background": "#ffffff",
+        "font": "system-ui, sans-serif",
+        "view": {"stroke": null},
+        "mark": {"color": "#1d3f8f"},
+        "axis": {
+            "labelColor": "#5a6572", "titleColor": "#5a6572", "titleFontWeight": "normal", "domainColor": "#5a6572",
+            "gridColor": "#5a6572", "gridOpacity": 0.15, "tickColor": "#5a6572", "labelFontSize": 12, "titleFontSize": 12,
+        },
+        "legend": {"labelColor": "#1b2026", "labelFontSize": 12},
+        "range": {"category": ["#1d3f8f", "#d9760f", "#17a08a", "#7a1f55", "#8b95a1"]},
+        "style": {
+            "before": {"color": "#1b2026", "strokeOpacity": 0.75, "strokeWidth": 1.25},
+            "gap": {"color": "#1b2026", "fillOpacity": 0.05},
+            "cursor": {"color": "#b34e00", "strokeWidth": 2},
+            "name": {"color": "#1b2026", "fontSize": 12},
+            "value": {"color": "#5a6572", "fontSize": 12},
+        },
+    })
+}
+
+fn over_time(kpi: &Kpi, answer: &KpiAnswer) -> Value {
+    let Some(data) = Data::of(kpi, answer) else {
+        return document(kpi, answer, json!({"figures": []}), vec![nothing()], Vec::new());
+    };
+    let is_stacked = kpi.chart != ChartKind::Line && data.is_split();
+    let has_bars = kpi.chart != ChartKind::Line && data.periods.len() <= BARS_MAX;
+    let mut layers = vec![json!({
+        "data": {"name": "gaps"},
+        "mark": {"type": "rect", "style": "gap"},
+        "encoding": {"x": time("from", &axis(kpi, answer)), "x2": {"field": "to"}},
+    })];
+    if has_bars {
+        layers.push(bars(kpi, answer, &data));
+    } else if is_stacked {
+        layers.push(surfaces(kpi, answer, &data));
+    } else {
+        layers.extend(lines(kpi, answer, &data));
+    }
+    if !data.before.is_empty() {
+        let interpolate = if has_bars { "step" } else { "linear" };
+        layers.push(json!({
+            "data": {"name": "before"},
+            "mark": {"type": "line", "style": "before", "interpolate": interpolate},
+            "encoding": {"x": time("middle", &axis(kpi, answer)), "y": {"field": "value", "type": "quantitative"}},
+        }));
+    }
+    layers.push(json!({
+        "data": {"name": "periods"},
+        "transform": [{"filter": "datum.middle === chosen"}],
+        "mark": {"type": "rule", "style": "cursor"},
+        "encoding": {"x": time("middle", &axis(kpi, answer))},
+    }));
+    let stops = data.periods.iter().enumerate().map(|(at, period)| {
+        json!({"at": middle(*period), "from": millis(period.from), "to": millis(period.to), "read": data.read_out(kpi, at)})
+    });
+    document(kpi, answer, datasets(kpi, &data, is_stacked), layers, stops.collect())
+}
+
+fn datasets(kpi: &Kpi, data: &Data, is_stacked: bool) -> Value {
+    let mut figures = Vec::new();
+    let mut below = vec![0.0; data.periods.len()];
+    for series in &data.series {
+        for (at, period) in data.periods.iter().enumerate() {
+            let value = series.values.get(at).copied().flatten();
+            let neighbour = |step: isize| {
+                let other = at.checked_add_signed(step);
+                other.and_then(|other| series.values.get(other).copied().flatten()).is_some()
+            };
+            let base = below.get(at).copied().unwrap_or(0.0);
+            figures.push(json!({
+                "period": period.from.to_string(),
+                "from": millis(period.from), "to": millis(period.to), "middle": middle(*period),
+                "series": series.name, "value": value.map(number),
+                "low": value.map(|_| number(base)), "high": value.map(|value| number(base + value)),
+                "unfinished": period.is_unfinished,
+                // The last of what is finished begins the dashed way.
+                "dashed": period.is_unfinished || data.periods.get(at + 1).is_some_and(|next| next.is_unfinished),
+                "alone": value.is_some() && !neighbour(-1) && !neighbour(1),
+                "read": data.read_out(kpi, at),
+            }));
+            if let (true, Some(value), Some(sum)) = (is_stacked, value, below.get_mut(at)) {
+                *sum += value;
+            }
+        }
+    }
+    let gaps: Vec<Value> =
+        data.gaps().into_iter().map(|(from, to)| json!({"from": millis(from), "to": millis(to)})).collect();
+    let periods: Vec<Value> = data.periods.iter().map(|period| json!({"middle": middle(*period)})).collect();
+    let before = data.before.iter().zip(&data.periods);
+    let before: Vec<Value> =
+        before.map(|(value, period)| json!({"middle": middle(*period), "value": value.map(number)})).collect();
+    json!({"figures": figures, "gaps": gaps, "periods": periods, "before": before})
+}
+
+fn bars(kpi: &Kpi, answer: &KpiAnswer, data: &Data) -> Value {
+    json!({
+        "data": {"name": "figures"},
+        "mark": {"type": "bar", "xOffset": 1, "x2Offset": -1},
+        "encoding": {
+            "x": time("from", &axis(kpi, answer)), "x2": {"field": "to"},
+            "y": value("high", kpi, data), "y2": {"field": "low"},
+            "color": colour(data),
+            "opacity": {"condition": {"test": "datum.unfinished", "value": 0.35}, "value": 1},
+            "tooltip": {"field": "read", "type": "nominal"},
+        },
+    })
+}
+
+fn surfaces(kpi: &Kpi, answer: &KpiAnswer, data: &Data) -> Value {
+    json!({
+        "data": {"name": "figures"},
+        "mark": {"type": "area"},
+        "encoding": {
+            "x": time("middle", &axis(kpi, answer)),
+            "y": value("high", kpi, data), "y2": {"field": "low"},
+            "color": colour(data),
+        },
+    })
+}
+
+fn lines(kpi: &Kpi, answer: &KpiAnswer, data: &Data) -> Vec<Value> {
+    let layer = |mark: Value, filter: &str| {
+        json!({
+            "data": {"name": "figures"},
+            "transform": [{"filter": filter}],
+            "mark": mark,
+            "encoding": {
+                "x": time("middle", &axis(kpi, answer)),
+                "y": value("value", kpi, data),
+                "color": colour(data),
+                "tooltip": {"field": "read", "type": "nominal"},
+            },
+        })
+    };
+    vec![
+        layer(json!({"type": "line", "strokeWidth": 1.75}), "!datum.unfinished"),
+        layer(json!({"type": "line", "strokeWidth": 1.75, "strokeDash": [3, 3]}), "datum.dashed"),
+        layer(json!({"type": "point", "filled": true}), "datum.alone"),
+        layer(json!({"type": "point", "filled": true, "size": 60}), "datum.middle === chosen"),
+    ]
+}
+
+/// A chart without a row still says so.
+fn nothing() -> Value {
+    json!({"data": {"values": [{}]}, "mark": {"type": "text", "text": "No data", "style": "name"}})
+}
+
+fn ranked(kpi: &Kpi, answer: &KpiAnswer) -> Value {
+    let ranks = ranking::rows(answer, Size::Page);
+    if ranks.is_empty() {
+        return document(kpi, answer, json!({"figures": []}), vec![nothing()], Vec::new());
+    }
+    let figures: Vec<Value> = ranks
+        .iter()
+        .enumerate()
+        .map(|(at, rank)| {
+            json!({"at": at, "name": rank.shown(), "value": number(rank.value), "words": rank.words(), "read": rank.read_out(kpi)})
+        })
+        .collect();
+    let stops = ranks.iter().enumerate().map(|(at, rank)| json!({"at": at, "read": rank.read_out(kpi)})).collect();
+    let place =
+        json!({"field": "at", "type": "ordinal", "axis": null, "scale": {"paddingInner": 0.1, "paddingOuter": 0.1}});
+    let text = |field: &str, style: &str, align: &str, x: Value| {
+        json!({
+            "mark": {"type": "text", "style": style, "align": align, "baseline": "middle", "yOffset": -7,
+                     "limit": {"expr": if align == "left" { "width - 90" } else { "80" }}},
+            "encoding": {"x": x, "y": place, "text": {"field": field, "type": "nominal"}},
+        })
+    };
+    let layers = vec![
+        json!({
+            "mark": {"type": "bar", "height": 9, "yOffset": 8},
+            "encoding": {
+                "x": {"field": "value", "type": "quantitative", "axis": null, "scale": {"zero": true, "nice": false}},
+                "y": place,
+                "opacity": {"condition": {"test": "chosen === null || datum.at === chosen", "value": 1}, "value": 0.55},
+                "tooltip": {"field": "read", "type": "nominal"},
+            },
+        }),
+        text("name", "name", "left", json!({"value": 0})),
+        text("words", "value", "right", json!({"value": "width"})),
+    ];
+    let mut drawn = document(kpi, answer, json!({"figures": figures}), layers, stops);
+    if let Some(object) = drawn.as_object_mut() {
+        object.insert("data".to_owned(), json!({"name": "figures"}));
+    }
+    drawn
+}
+
+fn axis(kpi: &Kpi, answer: &KpiAnswer) -> Value {
+    let step = step_word(kpi.grain);
+    json!({
+        "title": format!("{step} ({})", zone(answer)), "titleAnchor": "end", "titlePadding": 4, "grid": false,
+        "labelOverlap": true, "labelFlush": true, "tickCount": {"expr": "max(2, floor(width / 90))"},
+    })
+}
+
+/// Time of days as they are in their zone: the drawing itself knows no zone.
+fn time(field: &str, axis: &Value) -> Value {
+    json!({"field": field, "type": "temporal", "scale": {"type": "utc", "nice": false}, "axis": axis})
+}
+
+fn value(field: &str, kpi: &Kpi, data: &Data) -> Value {
+    let compared = if data.before.is_empty() { String::new() } else { format!("; thin line: {}", data.before_words) };
+    let mut axis = json!({
+        "title": format!("{}{compared}", plain(&kpi.unit)), "titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -4,
+        "titleY": -10, "titleBaseline": "bottom", "tickCount": 4, "domain": false, "ticks": false,
+    });
+    if let (true, Some(axis)) = (data.is_whole(), axis.as_object_mut()) {
+        axis.insert("tickMinStep".to_owned(), 1.into());
+        axis.insert("format".to_owned(), ",d".into());
+    }
+    json!({"field": field, "type": "quantitative", "scale": {"zero": true}, "axis": axis})
+}
+
+fn colour(data: &Data) -> Value {
+    if !data.is_split() {
+        return Value::Null;
+    }
+    let names: Vec<&str> = data.series.iter().map(|series| series.name.as_str()).collect();
+    json!({
+        "field": "series", "type": "nominal", "sort": null, "scale": {"domain": names},
+        "legend": {"orient": "top", "offset": 34, "title": null, "symbolType": "square", "labelLimit": 180},
+    })
+}
+
+/// A whole number without a point.
+fn number(value: f64) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
+    if value.fract() == 0.0 && value.abs() < 9e15 { (value as i64).into() } else { value.into() }
+}
+
+fn millis(day: event::Day) -> i64 {
+    i64::from(day.number()) * DAY_MS
+}
+
+fn middle(period: Period) -> i64 {
+    i64::midpoint(millis(period.from), millis(period.to))
+}
