@@ -1,7 +1,7 @@
 // Keeps the line "Now" and the newest launches up to date. Without it the page shows the same as of its loading.
 
 const EVERY_MS = 2000;
-const ADDRESS = new URL("../api/v1/now", import.meta.url);
+const ADDRESS = new URL("../../api/v1/now", import.meta.url);
 
 const section = document.querySelector("[data-now]");
 const number = new Intl.NumberFormat("en");
@@ -33,7 +33,7 @@ function show(now) {
   section.classList.remove("lost");
   write("events", number.format(now.events));
   write("quarantined", number.format(now.quarantined));
-  write("waiting", now.waiting === 0 ? "nothing" : number.format(now.waiting));
+  if (now.waiting !== null) write("waiting", now.waiting === 0 ? "nothing" : number.format(now.waiting));
   write("newest", now.newest_seconds === null ? "none yet" : `${age(now.newest_seconds)} ago`);
   write("lost", "");
   const list = section.querySelector("[data-arrivals]");

@@ -16,15 +16,18 @@ pub(crate) enum Format {
     Parquet,
     /// The chart; of KPIs alone.
     Svg,
+    /// The chart as a Vega-Lite specification; of KPIs alone.
+    Vega,
 }
 
 impl Format {
-    const NAMES: [(&'static str, Self); 5] = [
+    const NAMES: [(&'static str, Self); 6] = [
         ("json", Self::Json),
         ("csv", Self::Csv),
         ("markdown", Self::Markdown),
         ("parquet", Self::Parquet),
         ("svg", Self::Svg),
+        ("vega", Self::Vega),
     ];
 
     /// The form called `name`; JSON when none is named.
@@ -52,7 +55,7 @@ pub(crate) async fn formatted(answer: Answer, format: Format, name: &str) -> Res
     match format {
         Format::Csv => save(&mut response, name, "csv"),
         Format::Parquet => save(&mut response, name, "parquet"),
-        Format::Json | Format::Markdown | Format::Svg => {}
+        Format::Json | Format::Markdown | Format::Svg | Format::Vega => {}
     }
     Ok(response)
 }
@@ -66,7 +69,9 @@ fn write(answer: &Answer, format: Format) -> Result<Response, Problem> {
             let bytes = answer.parquet().map_err(|error| Problem::internal(format!("parquet: {error}")))?;
             Ok(typed("application/vnd.apache.parquet", bytes))
         }
-        Format::Svg => Err(Problem::bad_request("parameter", "format: only KPIs have a chart; ask for json or csv")),
+        Format::Svg | Format::Vega => {
+            Err(Problem::bad_request("parameter", "format: only KPIs have a chart; ask for json or csv"))
+        }
     }
 }
 

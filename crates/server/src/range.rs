@@ -1,5 +1,5 @@
-//! The time range that an address asks for: `range=28d` (also `90d`, `12m`, `all`) or `from=` and `to=`, half-open, UTC
-//! days.
+//! The time range that an address asks for: `range=28d` (also `7d`, `90d`, `12m`, `all`) or `from=` and `to=`,
+//! half-open, UTC days.
 
 use event::{Day, EventTime};
 
@@ -25,6 +25,7 @@ pub(crate) enum Kind {
 /// A range that ends today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preset {
+    Days7,
     Days28,
     Days90,
     Months12,
@@ -32,11 +33,12 @@ pub(crate) enum Preset {
 }
 
 impl Preset {
-    pub(crate) const ALL: [Self; 4] = [Self::Days28, Self::Days90, Self::Months12, Self::All];
+    pub(crate) const ALL: [Self; 5] = [Self::Days7, Self::Days28, Self::Days90, Self::Months12, Self::All];
 
     /// As it stands in an address.
     pub(crate) fn code(self) -> &'static str {
         match self {
+            Self::Days7 => "7d",
             Self::Days28 => "28d",
             Self::Days90 => "90d",
             Self::Months12 => "12m",
@@ -47,15 +49,17 @@ impl Preset {
     /// As it stands on its link.
     pub(crate) fn label(self) -> &'static str {
         match self {
+            Self::Days7 => "7 days",
             Self::Days28 => "28 days",
             Self::Days90 => "90 days",
             Self::Months12 => "12 months",
-            Self::All => "All",
+            Self::All => "All time",
         }
     }
 
     fn days(self) -> Option<i32> {
         match self {
+            Self::Days7 => Some(7),
             Self::Days28 => Some(28),
             Self::Days90 => Some(90),
             Self::Months12 => Some(365),
@@ -94,7 +98,7 @@ impl Range {
         };
         let preset = Preset::ALL.into_iter().find(|preset| preset.code() == code);
         let preset = preset.ok_or_else(|| {
-            Problem::bad_request("parameter", format!("range: '{code}' is none of 28d, 90d, 12m, all"))
+            Problem::bad_request("parameter", format!("range: '{code}' is none of 7d, 28d, 90d, 12m, all"))
         })?;
         Ok(preset.range(now.day()))
     }
@@ -114,6 +118,15 @@ impl Range {
         Ok(Self { kind: Kind::Dates, from, to })
     }
 
+    /// As it stands on the control that changes it.
+    pub(crate) fn label(&self) -> String {
+        let day = |day: Option<Day>, none: &str| day.map_or(none.to_owned(), |day| day.to_string());
+        match self.kind {
+            Kind::Preset(preset) => preset.label().to_owned(),
+            Kind::Dates => format!("{} to {}", day(self.from, "the first"), day(self.to.map(before), "now")),
+        }
+    }
+
     /// How many days it has, when both ends are known.
     pub(crate) fn days(&self) -> Option<i32> {
         Some(self.to?.number() - self.from?.number())
@@ -129,6 +142,10 @@ impl Range {
             }
         }
     }
+}
+
+fn before(day: Day) -> Day {
+    Day::from_number(day.number().saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -148,6 +165,7 @@ mod tests {
     fn what_is_asked_for_becomes_half_open_days_and_its_address_asks_for_the_same() {
         for (preset, from, to, days) in [
             (None, None, None, "2026-10-25 2026-11-22"),
+            (Some("7d"), None, None, "2026-11-15 2026-11-22"),
             (Some("28d"), None, None, "2026-10-25 2026-11-22"),
             (Some("90d"), Some(""), Some(""), "2026-08-24 2026-11-22"),
             (Some("12m"), None, None, "2025-11-22 2026-11-22"),
@@ -177,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_no_range_is_refused_by_the_name_of_its_parameter() {
         for (preset, from, to, name) in [
-            (Some("7d"), None, None, "range"),
+            (Some("8d"), None, None, "range"),
             (None, Some("yesterday"), None, "from"),
             (None, Some("2026-02-30"), None, "from"),
             (None, None, Some("2026-2-3"), "to"),

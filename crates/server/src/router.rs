@@ -90,7 +90,9 @@ fn readers() -> Router<State> {
         .route("/metrics", get(metrics::show))
         // people
         .route("/", get(pages::home::page))
+        .route("/kpi/", get(pages::catalogue::page))
         .route("/kpi/{id}", get(pages::question::page))
+        .route("/data", get(pages::data::page))
         .route("/quarantine", get(pages::quarantine::page))
 }
 
@@ -102,7 +104,7 @@ fn open() -> Router<State> {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/api/v1/me", get(me::who))
-        .route("/assets/{name}", get(assets::get))
+        .route("/assets/{version}/{name}", get(assets::get))
         // browsers ask for it on pages that name no icon, such as the archive's, whose files are the same everywhere
         .route("/favicon.ico", get(assets::icon))
         .fallback(pages::nowhere)

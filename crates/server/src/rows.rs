@@ -34,12 +34,12 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Asks `sql`.
+/// Asks `sql` of the rows that `scope` allows.
 ///
 /// # Errors
 /// The problem to answer with.
-pub(crate) async fn ask(engine: &Engine, sql: &str, rows_max: usize) -> Result<Vec<Row>, Problem> {
-    let options = SqlOptions { limit: Some(rows_max), scope: Scope::All };
+pub(crate) async fn ask(engine: &Engine, sql: &str, rows_max: usize, scope: &Scope) -> Result<Vec<Row>, Problem> {
+    let options = SqlOptions { limit: Some(rows_max), scope: scope.clone() };
     Ok(of(&engine.sql(sql, options).await?))
 }
 

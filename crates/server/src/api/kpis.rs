@@ -56,6 +56,7 @@ pub(crate) async fn answer(
     match format {
         Format::Json => api::json(&answer.json(kpi)),
         Format::Svg => Ok(alone(kpi, &answer)),
+        Format::Vega => api::json(&chart::vega_lite(kpi, &answer)),
         format => formatted(answer.answer, format, &kpi.id).await,
     }
 }

@@ -6,7 +6,7 @@ use query::{Change, Grain, Kpi, KpiAnswer, TimeRange, Zone};
 
 use crate::address;
 use crate::pages::ask::Asked;
-use crate::pages::card::{self, Charts, Content, Drawn, Figure, Table, TableColumn};
+use crate::pages::card::{self, Charts, Content, Drawn, Emitter, Exports, Figure, Table, TableColumn};
 use crate::pages::{sentence, words};
 use crate::range::{Kind, Preset};
 use crate::rows;
@@ -14,17 +14,23 @@ use crate::rows;
 /// Rows of the table behind a chart; all of them are in the CSV.
 const TABLE_ROWS_SHOWN: usize = 400;
 
+/// Periods that are named one by one.
+const PERIODS_NAMED: usize = 8;
+
 /// What a card shows of `answer`.
 pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
-    let Some(headline) = answer.headline.as_ref().filter(|headline| headline.value > 0.0) else {
-        return empty(&answer, asked);
+    let Some(headline) = answer.headline.as_ref().filter(|_| has_figures(&answer)) else {
+        return match emitter(kpi) {
+            Some(emitter) if answer.covered.is_none() => Content::NotConnected(emitter),
+            _ => empty(&answer, asked),
+        };
     };
     let figure = Figure {
         text: words::figure(headline.value),
         exact: format!("{} {}", words::figure_in_full(headline.value), headline.unit),
-        of: counted(&headline.unit, headline.value),
+        of: if headline.value == 1.0 { headline.unit_one.clone() } else { headline.unit.clone() },
         span: span(answer.range),
-        change: answer.change.as_ref().and_then(|change| compared(change, kpi.grain)),
+        change: answer.change.as_ref().and_then(|change| compared(change, kpi.grain, &headline.unit)),
     };
     Content::Drawn(Box::new(Drawn {
         figure,
@@ -32,8 +38,50 @@ pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
         read: answer.reading.clone(),
         remarks: answer.notes.clone(),
         table: table(kpi, &answer),
-        csv: csv(kpi, &answer, asked),
+        exports: exports(kpi, &answer, asked),
+        facts: facts(&answer),
+        parameters: answer.parameters.clone(),
     }))
+}
+
+/// Whether anything is known of the range; a 0 is.
+pub(crate) fn has_figures(answer: &KpiAnswer) -> bool {
+    rows::of(&answer.answer).iter().any(|row| row.number("value").is_some())
+}
+
+/// Who sends what `kpi` is made of, where only one does.
+pub(crate) fn emitter(kpi: &Kpi) -> Option<Emitter> {
+    match kpi.needs.first().map(String::as_str) {
+        Some("server_actions") => Some(Emitter::Hub),
+        Some("launches") => Some(Emitter::Binder),
+        _ => None,
+    }
+}
+
+/// What the data cover, and what was left out.
+fn facts(answer: &KpiAnswer) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("Asked", span(answer.range)),
+        ("Days are cut in", answer.zone.to_string()),
+        ("Hub", answer.hub.clone().unwrap_or_else(|| "all".to_owned())),
+    ];
+    facts.extend(answer.covered.map(|covered| ("The data cover", span(covered))));
+    let periods =
+        |days: &[Day]| days.iter().map(ToString::to_string).take(PERIODS_NAMED).collect::<Vec<_>>().join(", ");
+    for (name, days) in [("Not known", &answer.gaps), ("Known in part", &answer.partial)] {
+        if !days.is_empty() {
+            let more = days.len().saturating_sub(PERIODS_NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            facts.push((name, format!("{}{more}", periods(days))));
+        }
+    }
+    let left_out = answer.excluded.iter().map(|excluded| {
+        let rows = words::count(excluded.rows);
+        ("Left out", format!("{} ({})", rows, excluded.name))
+    });
+    facts.extend(left_out);
+    facts.push(("State of the data", answer.answer.data_version.clone()));
+    facts
 }
 
 fn empty(answer: &KpiAnswer, asked: &Asked) -> Content {
@@ -42,11 +90,7 @@ fn empty(answer: &KpiAnswer, asked: &Asked) -> Content {
         None => answer.message.clone(),
     };
     let is_all = asked.range.kind == Kind::Preset(Preset::All);
-    let all = || {
-        let mut parts = vec![("range", Preset::All.code())];
-        parts.extend(asked.others.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        address::query(&parts)
-    };
+    let all = || asked.query_with(&["range", "from", "to"], &[("range", Preset::All.code())]);
     Content::Empty { text, address: (answer.covered.is_some() && !is_all).then(all) }
 }
 
@@ -63,33 +107,26 @@ fn span(range: TimeRange) -> String {
     format!("{} to {}", words::day(range.from), words::day(range.last()))
 }
 
-/// `launches`, or `launch` of one.
-fn counted(unit: &str, value: f64) -> String {
-    if value != 1.0 {
-        return unit.to_owned();
-    }
-    let one = unit.strip_suffix("ies").map(|stem| format!("{stem}y"));
-    let one = one.or_else(|| unit.strip_suffix("ches").map(|stem| format!("{stem}ch")));
-    one.or_else(|| unit.strip_suffix('s').map(str::to_owned)).unwrap_or_else(|| unit.to_owned())
-}
-
-/// How much more or less, against what. A percentage of a small number says less than the numbers, so it is left out.
-fn compared(change: &Change, grain: Grain) -> Option<card::Change> {
+/// How much more or less, against what. A percentage of a small number says less than the numbers, so it is left out;
+/// of percentages the difference is in points.
+fn compared(change: &Change, grain: Grain, unit: &str) -> Option<card::Change> {
     let difference = change.difference();
     let sign = if difference > 0.0 { "▲" } else { "▼" };
     let text = match change.percent() {
         _ if difference == 0.0 => "no change".to_owned(),
+        _ if unit == "%" => format!("{sign} {} points", words::figure((difference.abs() * 10.0).round() / 10.0)),
         Some(percent) if percent.abs() < 0.5 => "hardly a change".to_owned(),
         Some(percent) => format!("{sign} {}\u{a0}%", words::figure(percent.abs().round())),
         None => format!("{sign} {}", words::figure(difference.abs())),
     };
-    let against = format!(
-        "against the {} before ({} after {})",
-        length(change.before_range, grain)?,
-        words::figure_in_full(change.value),
-        words::figure_in_full(change.before)
-    );
-    Some(card::Change { text, against })
+    let length = length(change.before_range, grain)?;
+    let then = if change.before_range.to == change.range.from {
+        format!("the {length} before")
+    } else {
+        format!("the same {length} a year before")
+    };
+    let (now, before) = (words::figure_in_full(change.value), words::figure_in_full(change.before));
+    Some(card::Change { text, against: format!("against {then} ({now} after {before})") })
 }
 
 /// `28 days`, `5 months`, `day`.
@@ -141,12 +178,15 @@ fn cell(row: &rows::Row, column: &str) -> String {
     }
 }
 
-/// Where the same rows are as CSV, with the range written out so that the address means the same tomorrow.
-fn csv(kpi: &Kpi, answer: &KpiAnswer, asked: &Asked) -> String {
+/// Where the same answer is in other forms, with the range written out so that an address means the same tomorrow.
+fn exports(kpi: &Kpi, answer: &KpiAnswer, asked: &Asked) -> Exports {
     let own = answer.parameters.iter().filter(|(name, _)| name != "months" || kpi.grain != Grain::Month);
-    let mut parts: Vec<(&str, &str)> = own.map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    parts.push(("format", "csv"));
-    format!("{}api/v1/kpis/{}{}", asked.root, address::encoded(&kpi.id), address::query(&parts))
+    let parts: Vec<(&str, &str)> = own.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let of = |format: &str| {
+        let parts: Vec<(&str, &str)> = parts.iter().copied().chain([("format", format)]).collect();
+        format!("{}api/v1/kpis/{}{}", asked.root, address::encoded(&kpi.id), address::query(&parts))
+    };
+    Exports { csv: of("csv"), json: of("json"), parquet: of("parquet"), svg: of("svg"), vega: of("vega") }
 }
 
 #[cfg(test)]
@@ -168,22 +208,14 @@ mod tests {
         ] {
             let before_range = range("2026-10-01", "2026-11-01");
             let change = Change { range: range("2026-11-01", "2026-12-01"), value, before_range, before };
-            let told = compared(&change, grain).unwrap();
+            let told = compared(&change, grain, "launches").unwrap();
             assert_eq!(format!("{} {}", told.text, told.against), text);
         }
     }
 
     #[test]
-    fn spans_and_units_read_well() {
+    fn spans_read_well() {
         assert_eq!(span(range("2026-11-01", "2026-11-02")), "1 Nov 2026");
         assert_eq!(span(range("2026-11-01", "2026-12-01")), "1 Nov 2026 to 30 Nov 2026");
-        for (unit, value, text) in [
-            ("launches", 1.0, "launch"),
-            ("repositories", 1.0, "repository"),
-            ("users", 1.0, "user"),
-            ("launches", 2.0, "launches"),
-        ] {
-            assert_eq!(counted(unit, value), text);
-        }
     }
 }

@@ -22,8 +22,29 @@ pub(crate) enum Content {
     /// Nothing happened in the range; the text says what would fill it, the address leads to a range that may hold
     /// some.
     Empty { text: String, address: Option<String> },
+    /// What the question is made of was never sent.
+    NotConnected(Emitter),
     /// It failed, alone.
     Failed { detail: String },
+}
+
+/// What would send what a question is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Emitter {
+    /// A JupyterHub.
+    Hub,
+    /// A BinderHub.
+    Binder,
+}
+
+impl Emitter {
+    /// The schema of what it sends.
+    pub(crate) fn schema(self) -> &'static str {
+        match self {
+            Self::Hub => "hub.jupyter.org/server-action",
+            Self::Binder => "binderhub.jupyter.org/launch",
+        }
+    }
 }
 
 /// An answer, drawn.
@@ -37,8 +58,21 @@ pub(crate) struct Drawn {
     /// What else a reader must know: what was left out, what is unfinished.
     pub(crate) remarks: Vec<String>,
     pub(crate) table: Table,
-    /// Where the table is as CSV.
+    pub(crate) exports: Exports,
+    /// What else is to be said of how it was counted, each with its name.
+    pub(crate) facts: Vec<(&'static str, String)>,
+    /// The values with which it was asked.
+    pub(crate) parameters: Vec<(String, String)>,
+}
+
+/// Where the same answer is in other forms.
+#[derive(Debug)]
+pub(crate) struct Exports {
     pub(crate) csv: String,
+    pub(crate) json: String,
+    pub(crate) parquet: String,
+    pub(crate) svg: String,
+    pub(crate) vega: String,
 }
 
 /// The number of a card.
@@ -113,11 +147,12 @@ impl Card {
                             @if let Some(address) = address { p.links { a href=(address) { "Show all time" } } }
                         }
                     }
+                    Content::NotConnected(_) => div.state { p { "Nothing that this is made of has come yet." } },
                     Content::Failed { detail } => {
                         @if let Some(ask) = &self.ask { (ask.markup()) }
                         div.state role="alert" {
                             p { strong.bad { "This question could not be answered." } }
-                            p { (super::sentence(detail)) }
+                            p { bdi { (super::sentence(detail)) } }
                             p.quiet { "No event is lost by this; the other cards are not touched." }
                         }
                     }
@@ -136,8 +171,8 @@ impl Drawn {
             div.beside {
                 (self.reading())
                 div.more {
-                    (self.table.folded())
-                    a href=(self.csv) { "CSV" }
+                    (self.table.folded(&self.read))
+                    a href=(self.exports.csv) { "CSV" }
                 }
             }
         }
@@ -148,7 +183,7 @@ impl Drawn {
         html! {
             p.read { (self.read) }
             @if !self.remarks.is_empty() {
-                ul.remarks { @for remark in &self.remarks { li { (remark) } } }
+                ul.remarks { @for remark in &self.remarks { li { bdi { (remark) } } } }
             }
         }
     }
@@ -168,6 +203,16 @@ impl Figure {
 }
 
 impl Charts {
+    /// The same, to be made interactive by `web/chart.js` from the specification at `address`.
+    pub(crate) fn interactive(&self, address: &str) -> Markup {
+        html! {
+            div.interactive data-chart=(address) {
+                div.stage { (self.markup()) }
+                p.read-out aria-hidden="true" {}
+            }
+        }
+    }
+
     /// The markup holds all of them; the style sheet shows the one that fits.
     pub(crate) fn markup(&self) -> Markup {
         html! {
@@ -181,19 +226,20 @@ impl Charts {
 }
 
 impl Table {
-    fn folded(&self) -> Markup {
+    fn folded(&self, of: &str) -> Markup {
         html! {
             details.table {
                 summary { "Table" }
-                (self.markup())
+                (self.markup(of))
             }
         }
     }
 
-    pub(crate) fn markup(&self) -> Markup {
+    /// `of` says what the table is about.
+    pub(crate) fn markup(&self, of: &str) -> Markup {
         html! {
-            div.scroll tabindex="0" role="region" aria-label="Table" {
-                table {
+            div.scroll tabindex="0" role="region" aria-label={ "Table: " (of) } {
+                table data-sortable {
                     thead {
                         tr { @for column in &self.columns { th.number[column.is_number] scope="col" { (column.name) } } }
                     }
@@ -201,7 +247,7 @@ impl Table {
                         @for row in &self.rows {
                             tr {
                                 @for (column, cell) in self.columns.iter().zip(row) {
-                                    td.number[column.is_number] { (cell) }
+                                    td.number[column.is_number] { bdi { (cell) } }
                                 }
                             }
                         }
@@ -222,7 +268,7 @@ impl Ask {
                 @for (name, value) in &self.others { input type="hidden" name=(name) value=(value); }
                 label for={ "ask-" (self.name) } { (self.label) }
                 input id={ "ask-" (self.name) } type="text" name=(self.name) value=(self.value) maxlength="500"
-                    autocomplete="off" spellcheck="false";
+                    autocomplete="off" spellcheck="false" dir="auto";
                 button type="submit" { "Show" }
             }
         }

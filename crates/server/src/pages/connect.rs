@@ -3,35 +3,81 @@
 use axum::http::{HeaderMap, header};
 use maud::{Markup, html};
 
-/// Shown as long as no event has come.
-pub(crate) fn connect(headers: &HeaderMap) -> Markup {
+use crate::pages::card::{Card, Content, Emitter};
+
+/// Shown as long as no event has come at all.
+pub(crate) fn first(headers: &HeaderMap) -> Markup {
     let place = place(headers);
     html! {
         section.panel.connect aria-labelledby="connect" {
             h2 id="connect" { "No event has come yet. Connect your hub" }
-            p {
-                "Add these lines to " code { "jupyterhub_config.py" }
-                " (JupyterHub 5 or newer) and restart the hub. It needs nothing installed."
-            }
-            pre { code { (hub_lines(&place)) } }
-            p.quiet {
-                "On JupyterHub 1.1 to 4 the last line is "
-                code { "c.EventLog.handlers = [hubscope]" } ", with "
-                code { "c.EventLog.allowed_schemas = [\"hub.jupyter.org/server-action\"]" } " below it."
-            }
-            p { "In " code { "binderhub_config.py" } " the last line is:" }
-            pre { code { "c.EventLog.handlers_maker = lambda log: [hubscope]" } }
+            (hub(&place))
+            (binder(&place))
             p.quiet { "Or try it from a shell: an event that nobody knows is kept too, in quarantine." }
-            pre { code { (format!("curl -d '{{\"hello\": \"hubscope\"}}' -H 'content-type: application/json' \\\n     http://{place}/api/v1/events")) } }
+            (lines(&format!("curl -d '{{\"hello\": \"hubscope\"}}' -H 'content-type: application/json' \\\n     http://{place}/api/v1/events")))
         }
     }
 }
 
-fn hub_lines(place: &str) -> String {
+/// The questions that wait for something that was never sent, with the lines that connect what sends it.
+pub(crate) fn waiting(cards: &[&Card], headers: &HeaderMap) -> Markup {
+    let place = place(headers);
+    let of = |emitter: Emitter| -> Vec<&Card> {
+        cards
+            .iter()
+            .copied()
+            .filter(|card| matches!(card.content, Content::NotConnected(found) if found == emitter))
+            .collect()
+    };
+    html! {
+        @for (emitter, name) in [(Emitter::Hub, "JupyterHub"), (Emitter::Binder, "BinderHub")] {
+            @let waiting = of(emitter);
+            @if !waiting.is_empty() {
+                section.panel.connect aria-labelledby={ "connect-" (name) } {
+                    h2 id={ "connect-" (name) } { "No " (name) " is connected yet" }
+                    p { "These questions wait for its first event:" }
+                    ul.waiting { @for card in waiting { li { a href=(card.address) { (card.question) } } } }
+                    @match emitter {
+                        Emitter::Hub => (hub(&place)),
+                        Emitter::Binder => (binder(&place)),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn hub(place: &str) -> Markup {
+    html! {
+        p {
+            "Add these lines to " code { "jupyterhub_config.py" }
+            " (JupyterHub 5 or newer) and restart the hub. It needs nothing installed."
+        }
+        (lines(&python(place, "c.EventLogger.handlers = [hubscope]")))
+        p.quiet {
+            "On JupyterHub 1.1 to 4 the last line is "
+            code { "c.EventLog.handlers = [hubscope]" } ", with "
+            code { "c.EventLog.allowed_schemas = [\"hub.jupyter.org/server-action\"]" } " below it."
+        }
+    }
+}
+
+fn binder(place: &str) -> Markup {
+    html! {
+        p { "Add these lines to " code { "binderhub_config.py" } " and restart BinderHub." }
+        (lines(&python(place, "c.EventLog.handlers_maker = lambda log: [hubscope]")))
+    }
+}
+
+fn lines(text: &str) -> Markup {
+    html! { pre tabindex="0" role="region" aria-label="Lines to copy" { code { (text) } } }
+}
+
+fn python(place: &str, last: &str) -> String {
     format!(
         "from logging.handlers import HTTPHandler\n\
          hubscope = HTTPHandler(\"{place}\", \"/api/v1/events\", method=\"POST\")\n\
-         c.EventLogger.handlers = [hubscope]"
+         {last}"
     )
 }
 
@@ -61,7 +107,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
-            assert!(hub_lines(&place(&headers)).contains(&format!("HTTPHandler(\"{shown}\",")), "{host}");
+            assert!(python(&place(&headers), "").contains(&format!("HTTPHandler(\"{shown}\",")), "{host}");
         }
     }
 }

@@ -1,12 +1,11 @@
-//! What stands around every page: head, time range, notes, foot.
+//! What stands around every page: head, controls, notes, foot.
 
 use maud::{DOCTYPE, Markup, html};
 
-use crate::address;
 use crate::app::App;
 use crate::assets;
+use crate::pages::controls::Controls;
 use crate::pages::sentence;
-use crate::range::{Kind, Preset, Range};
 
 /// A page's surroundings.
 pub(crate) struct Frame<'a> {
@@ -14,16 +13,26 @@ pub(crate) struct Frame<'a> {
     /// The way from this page to the first one: `""` or `"../"`.
     pub(crate) root: &'a str,
     pub(crate) title: &'a str,
-    /// The choice of a time range, on pages that have one.
-    pub(crate) ranges: Option<Ranges>,
+    /// Where the page stands among the main ones.
+    pub(crate) place: Place,
+    /// What may be changed, on pages that have something.
+    pub(crate) controls: Option<Controls<'a>>,
+    /// The query string that keeps the page's state on the way to another.
+    pub(crate) query: String,
 }
 
-/// The choice of a time range.
-pub(crate) struct Ranges {
-    pub(crate) chosen: Range,
-    /// Parameters that stay as they are when the range changes.
-    pub(crate) others: Vec<(String, String)>,
+/// The main pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Home,
+    Catalogue,
+    Data,
+    /// None of them.
+    Elsewhere,
 }
+
+const PLACES: [(Place, &str, &str); 3] =
+    [(Place::Home, "./", "Overview"), (Place::Catalogue, "kpi/", "Questions"), (Place::Data, "data", "Data")];
 
 impl Frame<'_> {
     /// The whole page around `body`.
@@ -39,7 +48,7 @@ impl Frame<'_> {
                     link rel="icon" type="image/svg+xml" href=(assets::address(self.root, "icon.svg"));
                     link rel="stylesheet" href=(assets::address(self.root, "page.css"));
                     link rel="stylesheet" href=(assets::address(self.root, "chart.css"));
-                    script type="module" src=(assets::address(self.root, "now.js")) {}
+                    script type="module" src=(assets::address(self.root, "page.js")) {}
                 }
                 body {
                     a.skip href="#content" { "Skip to the content" }
@@ -62,9 +71,19 @@ impl Frame<'_> {
                         img src=(assets::address(self.root, "icon.svg")) alt="" width="24" height="24";
                         "hubscope"
                     }
-                    span.quiet { "hub “" (self.app.hub) "”" }
+                    span.quiet { "hub “" bdi { (self.app.hub) } "”" }
                 }
-                @if let Some(ranges) = &self.ranges { (ranges.nav()) }
+                nav.places aria-label="Pages" {
+                    ul {
+                        @for (place, way, label) in PLACES {
+                            li {
+                                a href={ (self.root) (way) (self.query) }
+                                    aria-current=[(self.place == place).then_some("page")] { (label) }
+                            }
+                        }
+                    }
+                }
+                @if let Some(controls) = &self.controls { (controls.markup()) }
             }
         }
     }
@@ -74,7 +93,7 @@ impl Frame<'_> {
             @if !self.app.notes.is_empty() {
                 ul.notes aria-label="Notes on the data" {
                     @for note in &self.app.notes {
-                        li { strong { (sentence(&note.label)) ":" } " " (note.text) }
+                        li { strong { bdi { (sentence(&note.label)) } ":" } " " bdi { (note.text) } }
                     }
                 }
             }
@@ -84,63 +103,17 @@ impl Frame<'_> {
     fn foot(&self) -> Markup {
         html! {
             footer.page-foot {
-                span { "All times are UTC." }
+                span { "Times of day are UTC; a chart names the zone of its days." }
                 @if self.app.archive.is_some() {
                     a href={ (self.root) "archive/" } { "Public archive" }
                 }
                 a href={ (self.root) "api/v1/kpis" } { "Catalogue as JSON" }
                 a href={ (self.root) "quarantine" } { "Quarantine" }
-                span.end { "hubscope " (env!("CARGO_PKG_VERSION")) }
-            }
-        }
-    }
-}
-
-impl Ranges {
-    fn nav(&self) -> Markup {
-        let is_dates = self.chosen.kind == Kind::Dates;
-        html! {
-            nav.range aria-label="Time range" {
-                ul {
-                    @for preset in Preset::ALL {
-                        li {
-                            a href=(self.address(preset)) aria-current=[self.is_chosen(preset).then_some("true")] {
-                                (preset.label())
-                            }
-                        }
-                    }
-                }
-                details.dates.chosen[is_dates] {
-                    summary { "Dates" }
-                    (self.form())
+                span.end {
+                    "hubscope " (env!("CARGO_PKG_VERSION")) " · "
+                    a href=(assets::address(self.root, "LICENSES.txt")) { "licences" }
                 }
             }
         }
-    }
-
-    fn form(&self) -> Markup {
-        let value = |day: Option<event::Day>| day.map(|day| day.to_string());
-        html! {
-            form method="get" {
-                @for (name, value) in &self.others {
-                    input type="hidden" name=(name) value=(value);
-                }
-                label for="from" { "From" }
-                input id="from" type="date" name="from" value=[value(self.chosen.from)];
-                label for="to" { "Before" }
-                input id="to" type="date" name="to" value=[value(self.chosen.to)];
-                button type="submit" { "Show these dates" }
-            }
-        }
-    }
-
-    fn is_chosen(&self, preset: Preset) -> bool {
-        self.chosen.kind == Kind::Preset(preset)
-    }
-
-    fn address(&self, preset: Preset) -> String {
-        let mut parts = vec![("range", preset.code())];
-        parts.extend(self.others.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        address::query(&parts)
     }
 }

@@ -7,14 +7,16 @@ use crate::pages::words;
 
 pub(crate) fn section(now: &Now) -> Markup {
     let newest = now.newest_seconds.map_or("none yet".to_owned(), |seconds| format!("{} ago", words::seconds(seconds)));
-    let waiting = if now.waiting == 0 { "nothing".to_owned() } else { words::count(now.waiting) };
+    let waiting = now.waiting.map(|waiting| if waiting == 0 { "nothing".to_owned() } else { words::count(waiting) });
     html! {
         section.now data-now aria-labelledby="now" {
             div.now-line {
                 h2 id="now" { "Now" }
                 span { "newest event " strong data-field="newest" { (newest) } }
                 span { strong data-field="events" { (words::count(now.events)) } " events kept" }
-                span { strong data-field="waiting" { (waiting) } " waiting for the table" }
+                @if let Some(waiting) = waiting {
+                    span { strong data-field="waiting" { (waiting) } " waiting for the table" }
+                }
                 span { a href="quarantine" { strong data-field="quarantined" { (words::count(now.quarantined)) } " in quarantine" } }
                 @if let Some(seconds) = now.published_seconds {
                     span { a href="archive/" { "archive" } " published " strong { (words::seconds(seconds)) " ago" } }
@@ -34,8 +36,8 @@ fn item(launch: &Launch) -> Markup {
             time datetime=(launch.time) { (launch.time.get(11..19).unwrap_or_default()) }
             " "
             @match &launch.repo {
-                Some(repo) => (repo.strip_prefix("https://").unwrap_or(repo)),
-                None => { (launch.provider.as_deref().unwrap_or("an unknown provider")) ", no repository that can be read" }
+                Some(repo) => bdi { (repo.strip_prefix("https://").unwrap_or(repo)) },
+                None => { bdi { (launch.provider.as_deref().unwrap_or("an unknown provider")) } ", no repository that can be read" }
             }
         }
     }

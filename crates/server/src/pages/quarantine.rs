@@ -3,9 +3,12 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
+use query::Scope;
 
-use crate::api::quarantine::ask;
-use crate::pages::frame::Frame;
+use crate::access::Caller;
+use crate::api::quarantine::{ask, count};
+use crate::error::Problem;
+use crate::pages::frame::{Frame, Place};
 use crate::pages::{failed, sentence, words};
 use crate::router;
 use crate::rows::Row;
@@ -16,18 +19,29 @@ const ROWS_SHOWN: usize = 50;
 const TEXT_LETTERS_SHOWN: usize = 400;
 
 /// `GET /quarantine`.
-pub(crate) async fn page(State(state): State<router::State>) -> Response {
-    match ask(&state, ROWS_SHOWN).await {
-        Ok(rows) => shown(&state, &rows).into_response(),
+pub(crate) async fn page(State(state): State<router::State>, caller: Caller) -> Response {
+    match told(&state, &caller.scope()).await {
+        Ok((total, rows)) => shown(&state, total, &rows).into_response(),
         Err(problem) => failed(&state, "", problem),
     }
 }
 
-fn shown(state: &router::State, rows: &[Row]) -> Markup {
-    let total = state.app.status.vitals().quarantined;
-    let frame = Frame { app: &state.app, root: "", title: "Quarantine", ranges: None };
+/// How many there are, and the newest of them.
+async fn told(state: &router::State, scope: &Scope) -> Result<(u64, Vec<Row>), Problem> {
+    Ok((count(state, scope).await?, ask(state, ROWS_SHOWN, scope).await?))
+}
+
+fn shown(state: &router::State, total: u64, rows: &[Row]) -> Markup {
+    let frame = Frame {
+        app: &state.app,
+        root: "",
+        title: "Quarantine",
+        place: Place::Elsewhere,
+        controls: None,
+        query: String::new(),
+    };
     frame.page(html! {
-        p.crumb { a href="./" { "All questions" } }
+        p.crumb { a href="data" { "Data" } }
         div.question {
             h1 { "Which events were kept aside, and why?" }
             p.figure { span { strong { (words::count(total)) } " in quarantine" } }
@@ -54,18 +68,22 @@ fn list(rows: &[Row]) -> Markup {
                 li.panel {
                     p {
                         strong { (value(row, "reason")) }
-                        " " (value(row, "schema")) " " (value(row, "version"))
-                        " " span.quiet { "received " (moment(&value(row, "received"))) }
+                        " " bdi { (value(row, "schema")) } " " bdi { (value(row, "version")) }
+                        " " span.quiet { "received " (words::moment(&value(row, "received"))) }
                     }
-                    p { (sentence(&value(row, "detail"))) }
-                    pre tabindex="0" { code { (words::cut(&value(row, "text"), TEXT_LETTERS_SHOWN)) } }
+                    p { bdi { (sentence(&value(row, "detail"))) } }
+                    (sample(&value(row, "text")))
                 }
             }
         }
     }
 }
 
-/// `2026-11-21T07:33:10.123456Z` to the second, in two words.
-fn moment(time: &str) -> String {
-    words::cut_at(time, 19).replace('T', " ")
+/// The beginning of an event's text, as it came.
+pub(crate) fn sample(text: &str) -> Markup {
+    html! {
+        pre tabindex="0" role="region" aria-label="Text of the event" dir="auto" {
+            code { (words::cut(text, TEXT_LETTERS_SHOWN)) }
+        }
+    }
 }

@@ -18,14 +18,16 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// A figure as it stands in a card: in full below 10,000, else three significant digits with a letter (`12.3 k`,
-/// `4.57 M`); a fraction with at most two digits behind the point.
+/// `4.57 M`); a fraction with as many digits behind the point as make three.
 pub(crate) fn figure(value: f64) -> String {
     let size = value.abs();
     if !size.is_finite() {
         return "–".to_owned();
     }
     if size < 10_000.0 {
-        return if value.fract() == 0.0 { signed(value) } else { trimmed(format!("{value:.2}")) };
+        let digits = if size < 9.995 { 2 } else { usize::from(size < 99.95) };
+        let rounded = format!("{value:.digits$}");
+        return if value.fract() == 0.0 || digits == 0 { signed(value.round()) } else { trimmed(rounded) };
     }
     // 999,500 and up would round to "1000 k".
     let (unit, letter) = match size {
@@ -76,10 +78,18 @@ pub(crate) fn age_seconds(now: EventTime, then: EventTime) -> i64 {
 
 /// `21 Nov 2026`.
 pub(crate) fn day(day: Day) -> String {
-    let date = day.date();
+    format!("{} {} {}", day.date().day(), month(day), day.date().year())
+}
+
+/// `Nov`.
+pub(crate) fn month(day: Day) -> &'static str {
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = usize::try_from(date.month() - 1).ok().and_then(|index| months.get(index)).unwrap_or(&"");
-    format!("{} {month} {}", date.day(), date.year())
+    usize::try_from(day.date().month() - 1).ok().and_then(|index| months.get(index)).copied().unwrap_or_default()
+}
+
+/// `2026-11-21T07:33:10.123456Z` to the second, in two words.
+pub(crate) fn moment(time: &str) -> String {
+    cut_at(time, 19).replace('T', " ")
 }
 
 /// The text, cut to `letters_max` letters with an ellipsis.
@@ -112,6 +122,10 @@ mod tests {
             (-1_204.0, "−1,204"),
             (3.5, "3.5"),
             (3.333, "3.33"),
+            (25.392, "25.4"),
+            (9.996, "10"),
+            (20.04, "20"),
+            (123.45, "123"),
             (9_999.0, "9,999"),
             (10_000.0, "10.0\u{a0}k"),
             (12_345.0, "12.3\u{a0}k"),

@@ -53,8 +53,10 @@ fn is(status: u16, code: &str) -> (u16, String) {
 }
 
 /// Every route that reads.
-const READING: [&str; 10] = [
+const READING: [&str; 12] = [
     "/",
+    "/data",
+    "/kpi/",
     "/kpi/launches",
     "/quarantine",
     "/api/v1/kpis",
@@ -67,7 +69,7 @@ const READING: [&str; 10] = [
 ];
 
 /// Every route that is open to all.
-const OPEN: [&str; 5] = ["/healthz", "/readyz", "/api/v1/me", "/assets/page.css", "/nowhere"];
+const OPEN: [&str; 5] = ["/healthz", "/readyz", "/api/v1/me", "/assets/0000000000000000/page.css", "/nowhere"];
 
 #[tokio::test]
 async fn as_soon_as_there_is_a_token_sending_needs_one() {
@@ -106,6 +108,39 @@ async fn a_token_in_the_address_is_no_part_of_the_event() {
     assert!(answer.text().contains(r#""verdict":"admitted""#), "{}", answer.text());
     let rows = read_sql(&sandbox, "SELECT hub, text FROM events", ADMIN).await;
     assert!(!rows.contains(INGEST), "{rows}");
+}
+
+/// ADMIN is bound to the hub `south`: of what the others sent it sees nothing, on no page.
+#[tokio::test]
+async fn pages_show_a_token_its_own_hub_alone() {
+    let sandbox = all().await;
+    let north = bearer(INGEST);
+    let body = format!(
+        "[{}, {{\"schema\": \"example.org/northern\", \"version\": 1}}]",
+        launch("northern-owner/northern-repository/main", 1)
+    );
+    let headers = [("content-type", "application/json"), ("authorization", north.as_str())];
+    assert_eq!(sandbox.post("/api/v1/events", &headers, body.as_bytes()).await.status, 200);
+    for path in [
+        "/?audience=public",
+        "/?audience=public&range=all",
+        "/kpi/top-repos",
+        "/kpi/repo-history?range=all",
+        "/data",
+        "/quarantine",
+        "/api/v1/now",
+        "/api/v1/quarantine",
+    ] {
+        let seen = read(&sandbox, path, Some(&bearer(QUERY))).await;
+        assert_eq!(seen.status, 200, "{path}");
+        assert!(seen.text().contains("northern") || seen.text().contains("north"), "{path}: the oracle sees it");
+        let unseen = read(&sandbox, path, Some(&bearer(ADMIN))).await;
+        assert_eq!(unseen.status, 200, "{path}");
+        let text = unseen.text();
+        assert!(!text.contains("northern-repository") && !text.contains("example.org/northern"), "{path}: {text}");
+    }
+    let now = read(&sandbox, "/api/v1/now", Some(&bearer(ADMIN))).await;
+    assert!(now.text().contains("\"events\":0,\"quarantined\":0,\"waiting\":null"), "{}", now.text());
 }
 
 async fn read_sql(sandbox: &Sandbox, sql: &str, secret: &str) -> String {

@@ -39,9 +39,10 @@ fn addresses(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[tokio::test]
-async fn the_first_page_has_a_card_with_a_chart_for_every_question() {
+async fn the_first_page_has_a_card_with_a_chart_for_every_question_of_its_audience() {
     let sandbox = with_launches().await;
-    for path in ["/", "/?range=90d", "/?range=12m", "/?range=all", "/?from=2026-11-01&to=2026-11-20"] {
+    for range in ["", "&range=7d", "&range=90d", "&range=12m", "&range=all", "&from=2026-11-01&to=2026-11-20"] {
+        let path = &format!("/?audience=public{range}");
         let answer = sandbox.get(path).await;
         assert_page(&answer, 200);
         let text = answer.text();
@@ -56,11 +57,19 @@ async fn the_first_page_has_a_card_with_a_chart_for_every_question() {
 #[tokio::test]
 async fn every_link_and_asset_of_every_page_leads_somewhere() {
     let sandbox = with_launches().await;
-    for (page, base) in [("/", "/"), ("/kpi/launches?range=90d", "/kpi/"), ("/quarantine", "/")] {
+    for (page, base) in [
+        ("/", "/"),
+        ("/?audience=funder&compare=year&range=12m", "/"),
+        ("/kpi/", "/kpi/"),
+        ("/kpi/launches?range=90d", "/kpi/"),
+        ("/kpi/top-repos?audience=public&range=all", "/kpi/"),
+        ("/quarantine", "/"),
+        ("/data", "/"),
+    ] {
         let answer = sandbox.get(page).await;
         assert_page(&answer, 200);
         for address in addresses(answer.text()).filter(|address| !address.starts_with('#')) {
-            let address = address.replace("&amp;", "&");
+            let address = address.split('#').next().unwrap_or_default().replace("&amp;", "&");
             let path = resolved(base, page, &address);
             if path == "/archive/" {
                 continue; // Nothing is published yet in this test.
@@ -98,13 +107,15 @@ async fn a_question_has_a_page_with_chart_table_help_sql_and_csv() {
 async fn a_repository_can_be_asked_for_and_the_most_launched_one_is_the_default() {
     let sandbox = with_launches().await;
     sandbox.keep(&[launch("binder-examples/r/master", 5)]).await;
-    let usual = sandbox.get("/").await;
+    let usual = sandbox.get("/?audience=public").await;
     assert!(usual.text().contains("jupyterlab/jupyterlab-demo\""), "{}", usual.text());
-    let asked = sandbox.get("/?repo=https%3A%2F%2Fgithub.com%2Fbinder-examples%2Fr").await;
+    let asked = sandbox.get("/?audience=public&repo=https%3A%2F%2Fgithub.com%2Fbinder-examples%2Fr").await;
     assert_page(&asked, 200);
     assert!(asked.text().contains("value=\"https://github.com/binder-examples/r\""));
     // It stays when the range changes.
-    assert!(asked.text().contains("?range=90d&amp;repo=https%3A%2F%2Fgithub.com%2Fbinder-examples%2Fr"));
+    assert!(
+        asked.text().contains("?audience=public&amp;repo=https%3A%2F%2Fgithub.com%2Fbinder-examples%2Fr&amp;range=90d")
+    );
 }
 
 #[tokio::test]
@@ -125,6 +136,7 @@ async fn hostile_names_are_text_on_every_page() {
         "/kpi/top-repos",
         &format!("/kpi/{encoded}"),
         "/quarantine",
+        "/data",
         "/api/v1/kpis/top-repos?format=svg",
     ] {
         let answer = sandbox.get(path).await;
@@ -154,14 +166,21 @@ async fn a_range_without_events_says_so_and_leads_to_one_that_has_some() {
     let sandbox = with_launches().await;
     let answer = sandbox.get("/?from=2020-01-01&to=2020-02-01").await;
     assert_page(&answer, 200);
-    assert!(answer.text().contains("href=\"?range=all\""), "{}", answer.text());
+    assert!(answer.text().contains("range=all\">Show all time"), "{}", answer.text());
     assert!(!answer.text().contains("could not be answered"));
 }
 
 #[tokio::test]
 async fn what_is_wrong_in_an_address_is_said_on_a_page() {
     let sandbox = with_launches().await;
-    for (path, status) in [("/?range=7d", 400), ("/?from=2026-02-30", 400), ("/kpi/launches?to=x", 400)] {
+    for (path, status) in [
+        ("/?range=8d", 400),
+        ("/?audience=everyone", 400),
+        ("/?compare=last", 400),
+        (&format!("/?repo={}", "x".repeat(1_001)), 400),
+        ("/?from=2026-02-30", 400),
+        ("/kpi/launches?to=x", 400),
+    ] {
         assert_page(&sandbox.get(path).await, status);
     }
     let request = http::request("GET", "/nowhere", &[("accept", "text/html")], b"");
@@ -189,4 +208,66 @@ async fn an_answer_that_is_alone_carries_its_own_style_and_nothing_that_runs() {
     assert!(answer.text().starts_with("<svg") && answer.text().contains("<style>"));
     let policy = answer.header("content-security-policy").unwrap();
     assert!(policy.contains("default-src 'none'") && !policy.contains("script-src"), "{policy}");
+}
+
+#[tokio::test]
+async fn a_chart_can_be_had_as_a_specification_that_loads_nothing_and_says_what_the_drawing_says() {
+    let sandbox = with_launches().await;
+    sandbox.keep(&[launch(HOSTILE, 1), launch(&format!("owner/{HOSTILE}/main"), 1)]).await;
+    for id in ["launches", "top-repos"] {
+        let drawn = sandbox.get(&format!("/api/v1/kpis/{id}?format=svg")).await;
+        let answer = sandbox.get(&format!("/api/v1/kpis/{id}?format=vega")).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+        let spec: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        assert!(!answer.text().contains("\"url\"") && !answer.text().contains("\"href\""), "{spec}");
+        let stops = spec["usermeta"]["stops"].as_array().unwrap();
+        assert!(!stops.is_empty() && stops.len() <= 28, "{spec}");
+        for stop in stops {
+            let read = stop["read"].as_str().unwrap();
+            let escaped = read.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            let escaped = escaped.replace('"', "&quot;").replace('\'', "&#39;");
+            let is_gap = read.ends_with("no data");
+            assert!(is_gap || drawn.text().contains(&escaped), "{id}: {read} in {}", drawn.text());
+        }
+    }
+    assert_eq!(sandbox.get("/api/v1/kpis/launches?format=dot").await.status, 400);
+}
+
+#[tokio::test]
+async fn the_catalogue_lists_every_question_and_each_page_its_neighbours() {
+    let sandbox = with_launches().await;
+    let answer = sandbox.get("/kpi/?range=90d").await;
+    assert_page(&answer, 200);
+    for kpi in query::Catalogue::builtin().iter() {
+        assert!(answer.text().contains(&format!("href=\"{}?range=90d\"", kpi.id)), "{}", kpi.id);
+    }
+    let middle = sandbox.get("/kpi/repo-history").await;
+    assert!(middle.text().contains("rel=\"prev\"") && middle.text().contains("rel=\"next\""), "{}", middle.text());
+}
+
+#[tokio::test]
+async fn assets_are_packed_for_ever_and_not_sent_twice() {
+    let sandbox = Sandbox::new().await;
+    let page = sandbox.get("/").await;
+    let address = addresses(page.text()).find(|address| address.ends_with("page.css")).unwrap().to_owned();
+    let vega = address.replace("page.css", "vega.min.js");
+    let ask = async |headers: &[(&str, &str)], path: &str| {
+        http::exchange(sandbox.address, &http::request("GET", &format!("/{path}"), headers, b"")).await
+    };
+    let plain = ask(&[], &vega).await;
+    let packed = ask(&[("accept-encoding", "br, gzip")], &vega).await;
+    assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), (None, Some("gzip")));
+    assert_eq!(packed.header("vary"), Some("accept-encoding"));
+    assert_eq!(packed.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    assert!(packed.body.len() * 2 < plain.body.len(), "{} of {}", packed.body.len(), plain.body.len());
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed.body.as_slice()), &mut unpacked).unwrap();
+    assert!(unpacked == plain.body, "unpacked it is another file");
+    let (tag, other) = (packed.header("etag").unwrap(), plain.header("etag").unwrap());
+    assert_ne!(tag, other);
+    assert_eq!(ask(&[("accept-encoding", "gzip"), ("if-none-match", tag)], &vega).await.status, 304);
+    assert_eq!(ask(&[("if-none-match", tag)], &vega).await.status, 200);
+    let old = ask(&[], "assets/0000000000000000/page.css").await;
+    assert_eq!((old.status, old.header("cache-control")), (200, Some("no-cache")));
+    assert_eq!(ask(&[], "assets/0000000000000000/none.css").await.status, 404);
 }
