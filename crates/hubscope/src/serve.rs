@@ -31,6 +31,7 @@ pub(crate) fn run(data: &Path, config: &Config) -> Result<()> {
         let folder = Folder::create(data)?;
         let listener = bind(config.listen).await?;
         let running = Running::start(&folder, config, listener, Shown::default(), stop.clone()).await?;
+        warn_if_open(&running.operations.tokens);
         println!("listening on http://{}", running.address);
         stop.cancelled().await;
         running.finish().await
@@ -103,7 +104,6 @@ impl Running {
             clock: Arc::new(SystemClock),
             limits: limits(config)?,
         });
-        warn_if_open(&operations.tokens);
         let socket = control::listen(&control_socket(folder.root()))?;
         let control = Arc::new(Control(Arc::clone(&operations)));
         let jobs = jobs::start(pipeline, &operations.publisher, operations.archive.clone(), config, &health, &stop);
