@@ -14,13 +14,17 @@ fn the_demo_shows_its_questions_and_leaves_nothing_behind() {
     let server = Server::started(command);
     assert_eq!(entries(&temporary).len(), 1, "its data lie in one temporary folder");
 
-    let page = server.get("/");
-    assert_eq!(page.status, 200);
-    let page = page.text();
-    for question in questions(&server) {
-        assert!(page.contains(&question), "no card for '{question}'");
+    let pages = ["/", "/?audience=funder", "/?audience=public"].map(|path| {
+        let page = server.get(path);
+        assert_eq!(page.status, 200, "{path}");
+        page.text()
+    });
+    for page in &pages {
+        assert!(page.contains("<svg") && page.contains("Reconstructed") && page.contains("Simulated"), "{page}");
     }
-    assert!(page.contains("<svg") && page.contains("Reconstructed") && page.contains("Simulated"), "{page}");
+    for question in questions(&server) {
+        assert!(pages.iter().any(|page| page.contains(&question)), "nobody's first page has '{question}'");
+    }
     let launches = server.query("SELECT count(*) AS n FROM launches");
     assert!(launches[0]["n"].as_u64() > Some(100_000), "{launches:?}");
     let day = server.query(
@@ -40,7 +44,6 @@ fn the_demo_shows_its_questions_and_leaves_nothing_behind() {
 fn questions(server: &Server) -> Vec<String> {
     let catalogue = server.get("/api/v1/kpis").json();
     let kpis = catalogue["kpis"].as_array().expect("a list").iter();
-    // A question with a blank to fill (which repository?) is shown once it is filled.
     let questions: Vec<String> = kpis.filter_map(|kpi| kpi["question"].as_str().map(str::to_owned)).collect();
     assert!(questions.len() >= 3, "{catalogue}");
     questions
