@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use thiserror::Error;
 
 /// `DATA`, owned by this process until the value is dropped.
@@ -81,6 +82,24 @@ pub(crate) fn keys_in(root: &Path) -> PathBuf {
 /// Where the tokens lie in the folder `root`.
 pub(crate) fn tokens_in(root: &Path) -> PathBuf {
     root.join("state").join("token")
+}
+
+/// The files of `folder` whose names end so, in the order of their names; none if there is no such folder.
+pub(crate) fn files_in(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", folder.display())),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 /// Where a running `serve` listens for other commands.

@@ -1,7 +1,7 @@
 //! The schemas of a folder: those built in and those that the operator added.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -9,7 +9,7 @@ use event::SystemClock;
 use ingest::{Admission, Limits};
 use schema::Registry;
 
-use crate::folder::schemas_in;
+use crate::folder::{files_in, schemas_in};
 
 /// The door of the folder `root`, with every schema that was ever added there: replay needs them all.
 pub(crate) fn admission(root: &Path) -> Result<Admission> {
@@ -21,23 +21,9 @@ pub(crate) fn admission(root: &Path) -> Result<Admission> {
     Ok(Admission::new(registry, Limits::default(), Arc::new(SystemClock)))
 }
 
-fn added(root: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let folder = schemas_in(root);
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", folder.display())),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "schema") {
-            paths.push(path);
-        }
-    }
-    // Names begin with the order in which they were added.
-    paths.sort();
-    Ok(paths)
+/// In the order in which they were added, with which their names begin.
+fn added(root: &Path) -> Result<Vec<PathBuf>> {
+    files_in(&schemas_in(root), "schema")
 }
 
 /// Registers `text` (from the file `origin`): kept on disk first, then used for the next event.

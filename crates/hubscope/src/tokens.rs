@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use server::{Access, Grant, Verb};
 use sha2::{Digest, Sha256};
 
-use crate::folder::tokens_in;
+use crate::folder::{files_in, tokens_in};
 use crate::hex::{hex, unhex};
 
 /// What a secret begins with.
@@ -75,7 +75,7 @@ impl Tokens {
     pub(crate) fn open(root: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
         let folder = tokens_in(root);
         let mut known = HashMap::new();
-        for path in files(&folder)? {
+        for path in files_in(&folder, "json")? {
             let (hash, token) = read(&path).with_context(|| format!("in {}", path.display()))?;
             known.insert(hash, token);
         }
@@ -185,22 +185,6 @@ fn check_hub(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", folder.display())),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            paths.push(path);
-        }
-    }
-    Ok(paths)
-}
-
 fn read(path: &Path) -> Result<(Hash, Token)> {
     understood(serde_json::from_slice(&std::fs::read(path)?)?)
 }
@@ -272,7 +256,7 @@ mod tests {
         let secret = tokens.create(Some("north"), Verb::Admin).unwrap();
         let random = secret.strip_prefix(PREFIX).unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(random).unwrap().len(), SECRET_BYTES);
-        let paths = files(&tokens_in(dir.path())).unwrap();
+        let paths = files_in(&tokens_in(dir.path()), "json").unwrap();
         assert_eq!(paths.len(), 1);
         assert!(!std::fs::read_to_string(&paths[0]).unwrap().contains(random));
         assert!(!tokens.listed().contains(random) && !format!("{tokens:?}").contains(random));
