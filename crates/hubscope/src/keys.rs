@@ -5,7 +5,7 @@
 //! file whose hour is over the time to keep is removed. So every key that is to be known lies in a file or in the
 //! journal, or both.
 //!
-//! Bounded by [`Keys::new`]'s two limits: beyond either, the oldest are forgotten.
+//! Bounded by [`Keys::new`]'s two limits and by [`BYTES_MAX`]: beyond any, the oldest are forgotten.
 
 mod file;
 
@@ -16,10 +16,18 @@ use std::time::Duration;
 
 use anyhow::Result;
 use event::{CollectorId, EventTime, Position, RequestKey};
-use ingest::{CollectError, Outcomes, Receipt};
+use ingest::{CollectError, Outcome, Outcomes, Receipt};
 use schema::Registry;
 
 use file::Hour;
+
+/// Memory of all outcomes that are remembered. A usual request takes some 200 bytes; one of 10,000 events that are each
+/// kept aside for a reason of its own takes 5 MB, and nobody is to fill the memory with those.
+const BYTES_MAX: usize = 32 << 20;
+
+/// What a key takes beside its outcomes, and a run of outcomes beside its detail: about.
+const KEY_BYTES: usize = 200;
+const RUN_BYTES: usize = 64;
 
 /// A hub and what it calls a request.
 type Name = (Arc<str>, Arc<str>);
@@ -35,6 +43,15 @@ pub(crate) struct Remembered {
 }
 
 impl Remembered {
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        let run = |(_, outcome): &(u32, Outcome)| match outcome {
+            Outcome::Admitted { .. } => RUN_BYTES,
+            Outcome::Quarantined { detail, .. } => RUN_BYTES + detail.len(),
+        };
+        KEY_BYTES + self.outcomes.runs().iter().map(run).sum::<usize>()
+    }
+
     fn receipt(&self) -> Receipt {
         Receipt {
             collector: self.collector.clone(),
@@ -57,6 +74,8 @@ struct Known {
     states: HashMap<Name, State>,
     /// Those that are kept, oldest first.
     order: BTreeSet<(EventTime, Name)>,
+    /// Memory of those in `order`.
+    bytes: usize,
     /// Hours of which something is known that their file lacks.
     unwritten: BTreeSet<Hour>,
 }
@@ -170,26 +189,35 @@ impl Keys {
 impl Known {
     fn keep(&mut self, name: Name, remembered: Remembered) {
         let received = remembered.received;
+        self.bytes += remembered.bytes();
         if let Some(State::Kept(old)) = self.states.insert(name.clone(), State::Kept(Arc::new(remembered))) {
             self.order.remove(&(old.received, name.clone()));
+            self.bytes = self.bytes.saturating_sub(old.bytes());
         }
         self.order.insert((received, name));
     }
 
     fn forget_beyond(&mut self, keys_max: usize) {
-        while self.order.len() > keys_max
-            && let Some((_, name)) = self.order.pop_first()
-        {
-            self.states.remove(&name);
+        while self.order.len() > keys_max || self.bytes > BYTES_MAX {
+            if !self.forget_oldest() {
+                return;
+            }
         }
     }
 
     fn forget_before(&mut self, oldest: EventTime) {
-        while self.order.first().is_some_and(|(received, _)| *received < oldest)
-            && let Some((_, name)) = self.order.pop_first()
-        {
-            self.states.remove(&name);
+        while self.order.first().is_some_and(|(received, _)| *received < oldest) {
+            self.forget_oldest();
         }
+    }
+
+    /// Whether there was one.
+    fn forget_oldest(&mut self) -> bool {
+        let Some((_, name)) = self.order.pop_first() else { return false };
+        if let Some(State::Kept(old)) = self.states.remove(&name) {
+            self.bytes = self.bytes.saturating_sub(old.bytes());
+        }
+        true
     }
 
     /// All keys of these hours, in the order in which they came.
@@ -215,7 +243,6 @@ fn micros(duration: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use event::{Reason, Repairs};
-    use ingest::Outcome;
 
     use super::*;
 
@@ -303,6 +330,27 @@ mod tests {
         assert_eq!(keys.len(), 2, "k1 is over two hours old");
         keys.persist(at(9 * HOUR)).unwrap();
         assert_eq!((keys.len(), std::fs::read_dir(dir.path()).unwrap().count()), (0, 0));
+    }
+
+    #[test]
+    fn answers_of_many_reasons_do_not_fill_the_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = open(dir.path(), 24, 100_000);
+        let hub: Arc<str> = "h".into();
+        let aside = |number: u32| {
+            let detail = format!("{number:0>500}").into();
+            (1, Outcome::Quarantined { reason: Reason::NotJson, detail, repairs: Repairs::default() })
+        };
+        let large = Outcomes::from_runs((0..10_000).map(aside).collect());
+        for number in 0..20 {
+            let remembered = Remembered { outcomes: large.clone(), ..kept(number, 1) };
+            keys.remember(&hub, &key(&format!("k{number}"), 1), remembered);
+        }
+        let each = 200 + 10_000 * 564;
+        assert_eq!((keys.len(), keys.known().bytes), (BYTES_MAX / each, BYTES_MAX / each * each));
+        assert!(keys.begin(&hub, &key("k19", 1)).unwrap().is_some(), "the newest is known");
+        keys.persist(at(100 * HOUR)).unwrap();
+        assert_eq!((keys.len(), keys.known().bytes), (0, 0));
     }
 
     #[test]

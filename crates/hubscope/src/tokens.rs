@@ -121,14 +121,14 @@ impl Tokens {
     /// # Errors
     /// There is none of that id, or its file cannot be removed.
     pub(crate) fn revoke(&self, id: &str) -> Result<()> {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let found = known.iter().find(|(_, token)| &*token.grant.token == id).map(|(hash, _)| *hash);
+        let found = self.known().iter().find(|(_, token)| &*token.grant.token == id).map(|(hash, _)| *hash);
         let hash = found.ok_or_else(|| anyhow!("there is no token '{id}'; 'hubscope token list' lists them"))?;
         let path = self.path(id);
         std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         // Only then does it stay removed through a crash.
         File::open(&self.folder).and_then(|folder| folder.sync_all()).context("cannot sync the folder of tokens")?;
-        known.remove(&hash);
+        // Not locked before: no request is to wait for the disk.
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&hash);
         Ok(())
     }
 
