@@ -1,7 +1,8 @@
-//! Who may see which property of a schema, and which properties are columns.
+//! Who may see which property of a schema, which properties are columns, and which names a person.
 //!
 //! ```toml
-//! schema = "binderhub.jupyter.org/launch"   # the id, for all its versions
+//! schema = "hub.jupyter.org/server-action"  # the id, for all its versions
+//! person = "username"                       # the property that names whom the event is about, if one does
 //!
 //! [visibility]                              # property or envelope field -> who; what is not listed is private
 //! timestamp = "coarsened(minute)"
@@ -53,6 +54,7 @@ impl Visibility {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     schema: Box<str>,
+    person: Option<Box<str>>,
     visibility: Vec<(Box<str>, Visibility)>,
     columns: Vec<Column>,
 }
@@ -86,6 +88,7 @@ pub enum PolicyError {
 #[serde(deny_unknown_fields)]
 struct File {
     schema: String,
+    person: Option<Box<str>>,
     #[serde(default)]
     visibility: toml::Table,
     // In the order of the file: it is the order of the columns.
@@ -96,7 +99,7 @@ struct File {
 impl Policy {
     /// The policy of a schema about which nothing was declared: all private, no columns.
     pub fn private(schema: &str) -> Self {
-        Self { schema: schema.into(), visibility: Vec::new(), columns: Vec::new() }
+        Self { schema: schema.into(), person: None, visibility: Vec::new(), columns: Vec::new() }
     }
 
     /// Reads a policy file.
@@ -105,7 +108,7 @@ impl Policy {
     /// It is not of the form shown above, or names a visibility or type that does not exist.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let file: File = toml::from_str(text).map_err(|error| PolicyError::Form(error.to_string()))?;
-        let mut policy = Self::private(&file.schema);
+        let mut policy = Self { person: file.person, ..Self::private(&file.schema) };
         for (property, value) in file.visibility {
             let name = value.as_str().unwrap_or_default();
             let visibility = Visibility::from_name(name)
@@ -124,6 +127,11 @@ impl Policy {
     /// The schema id that it is about.
     pub fn schema(&self) -> &str {
         &self.schema
+    }
+
+    /// The property that names whom an event is about: what a request to forget that person erases.
+    pub fn person(&self) -> Option<&str> {
+        self.person.as_deref()
     }
 
     /// Who may see `property` (an envelope field, too); private unless declared otherwise.
@@ -158,6 +166,8 @@ mod tests {
         assert_eq!(policy.visibility("t"), Visibility::Coarsened(Coarsening::Minute));
         assert_eq!(policy.visibility("y"), Visibility::Private);
         assert_eq!(Policy::private("a/b").visibility("x"), Visibility::Private);
+        assert_eq!(policy.person(), None);
+        assert_eq!(Policy::parse("schema = 'a/b'\nperson = 'who'").unwrap().person(), Some("who"));
     }
 
     #[test]
