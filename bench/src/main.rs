@@ -29,12 +29,13 @@ use crate::program::Program;
 use crate::table::Table;
 
 const HELP: &str = "\
-usage: bench PROGRAM [--python PYTHON] [--quick] [--soak]
+usage: bench PROGRAM [--python PYTHON] [--quick] [--soak] [--only PART]
 
   PROGRAM    the hubscope to measure, built for release
   --python   an interpreter with the packages of bench/peers/requirements.txt; without it no peer is measured
   --quick    a second or two of each, to see that it works; its figures mean nothing
   --soak     ten minutes at half load and one of tenfold overload beside the rest
+  --only     one of batches, singles, many, soak, files: for whoever mends that part
 ";
 
 /// How long each part takes.
@@ -83,6 +84,16 @@ struct Wishes {
     python: Option<PathBuf>,
     lengths: Lengths,
     soak: bool,
+    only: Option<String>,
+}
+
+/// What can be measured alone.
+const PARTS: [&str; 5] = ["batches", "singles", "many", "soak", "files"];
+
+impl Wishes {
+    fn wants(&self, part: &str) -> bool {
+        self.only.as_ref().map_or(part != "soak" || self.soak, |only| only == part)
+    }
 }
 
 fn main() -> Result<()> {
@@ -97,17 +108,21 @@ fn main() -> Result<()> {
 
 fn wishes(arguments: impl Iterator<Item = String>) -> Result<Wishes> {
     let mut arguments = arguments.peekable();
-    let (mut program, mut python, mut lengths, mut soak) = (None, None, FULL, false);
+    let (mut program, mut python, mut lengths, mut soak, mut only) = (None, None, FULL, false, None);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--python" => python = Some(PathBuf::from(arguments.next().context("--python needs a path")?)),
             "--quick" => lengths = QUICK,
             "--soak" => soak = true,
+            "--only" => {
+                let part = arguments.next().filter(|part| PARTS.contains(&part.as_str()));
+                only = Some(part.with_context(|| format!("--only needs one of {}", PARTS.join(", ")))?);
+            }
             _ if argument.starts_with('-') || program.is_some() => bail!("{argument}: not understood\n\n{HELP}"),
             _ => program = Some(PathBuf::from(argument)),
         }
     }
-    Ok(Wishes { program: program.with_context(|| HELP.to_owned())?, python, lengths, soak })
+    Ok(Wishes { program: program.with_context(|| HELP.to_owned())?, python, lengths, soak, only })
 }
 
 async fn measure(wishes: &Wishes, table: &mut Table) -> Result<()> {
@@ -115,18 +130,25 @@ async fn measure(wishes: &Wishes, table: &mut Table) -> Result<()> {
     let Wishes { program, python, lengths, .. } = wishes;
     let python = python.as_deref();
     let fdatasync = disk::measure(folder.path(), table)?;
-    let baseline = python.map(|python| peers::jupyter_events(python, lengths.events_of_peer, table)).transpose()?;
-    batches(program, folder.path(), lengths, baseline, table).await?;
-    for connections in SINGLES {
+    if wishes.wants("batches") {
+        let baseline = python.map(|python| peers::jupyter_events(python, lengths.events_of_peer, table)).transpose()?;
+        batches(program, folder.path(), lengths, baseline, table).await?;
+    }
+    for connections in SINGLES.into_iter().filter(|_| wishes.wants("singles")) {
         let server = Program::start(program, &folder.path().join(format!("singles-{connections}")), &[])?;
         load::singles(&server, connections, lengths.singles, &fdatasync, table).await?;
         server.stop()?;
     }
-    many::measure(program, folder.path(), lengths.idle_connections, lengths.slow_senders, table).await?;
-    if wishes.soak {
+    if wishes.wants("many") {
+        many::measure(program, folder.path(), lengths.idle_connections, lengths.slow_senders, table).await?;
+    }
+    if wishes.wants("soak") {
         soak::measure(program, folder.path(), lengths.soak, lengths.overload, table).await?;
     }
-    files::measure(program, python, folder.path(), lengths.events_of_a_day, table)
+    if wishes.wants("files") {
+        files::measure(program, python, folder.path(), lengths.events_of_a_day, table)?;
+    }
+    Ok(())
 }
 
 async fn batches(
