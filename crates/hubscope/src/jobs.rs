@@ -110,6 +110,8 @@ async fn flush(pipeline: Arc<Pipeline>, config: Config, health: Arc<Health>, sto
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep_until(earliest) => {}
+            // Sooner than commits should come, but senders would be refused.
+            () = pipeline.tail_pressing() => {}
         }
         let result = flush_and_compact(&pipeline, config.store.compact_parts).await;
         wait = if result.is_ok() { interval } else { RETRY_AFTER.min(interval) };

@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::folder::{Folder, keys_in};
 use crate::keys::{Keys, Remembered};
 
-/// Requests of more events than this are turned into columns on a blocking thread; fewer take less than 500 µs.
+/// Requests of more events than this are turned into columns on a blocking thread; of fewer, many together.
 const EVENTS_INLINE_MAX: usize = 32;
 
 /// The disks under journal and table; tests put recording ones in their place.
@@ -55,6 +55,7 @@ pub(crate) struct Pipeline {
     flush_bytes: usize,
     tail_bytes_max: usize,
     tail_full: Notify,
+    tail_pressing: Notify,
     /// When the tail got its first row since it was last empty.
     tail_began: Mutex<Option<Instant>>,
     /// Received time of the newest event since the start, microseconds.
@@ -88,6 +89,7 @@ impl Pipeline {
             flush_bytes: config.store.flush_size.in_memory(),
             tail_bytes_max: config.store.tail_size.in_memory(),
             tail_full: Notify::new(),
+            tail_pressing: Notify::new(),
             tail_began: Mutex::default(),
             newest: AtomicI64::new(i64::MIN),
         };
@@ -118,8 +120,8 @@ impl Pipeline {
                 // What damage took was reported when the journal was opened; the records after it follow all the same.
                 self.store.pass_over(Position(record.first));
                 self.newest.fetch_max(batch.received.micros(), Ordering::Relaxed);
-                self.store.acknowledge(Position(record.first), Rows::build(&batch));
-                if self.store.status().tail_bytes >= self.flush_bytes {
+                Shown::of(batch).show(&self.store, Position(record.first));
+                if self.store.tail_bytes() >= self.flush_bytes {
                     runtime.block_on(self.store.flush())?;
                 }
                 Ok(())
@@ -155,6 +157,11 @@ impl Pipeline {
     /// Returns when the tail has reached the size at which it is flushed. Cancel safe.
     pub(crate) async fn tail_full(&self) {
         self.tail_full.notified().await;
+    }
+
+    /// Returns when the tail has reached half of the size at which senders are refused. Cancel safe.
+    pub(crate) async fn tail_pressing(&self) {
+        self.tail_pressing.notified().await;
     }
 
     /// The journal's figures.
@@ -196,20 +203,19 @@ impl Pipeline {
     }
 
     async fn keep_new(&self, batch: Batch, begun: Option<Begun>) -> Result<Receipt, CollectError> {
-        let status = self.store.status();
-        let was_empty = status.tail_rows == 0;
-        if status.tail_bytes >= self.tail_bytes_max {
+        let tail_bytes = self.store.tail_bytes();
+        let was_empty = tail_bytes == 0;
+        if tail_bytes >= self.tail_bytes_max {
             return Err(CollectError::Overloaded);
         }
         let count = u32::try_from(batch.rows.len()).map_err(|_| CollectError::TooLarge)?;
         let received = batch.received;
         let outcomes = Outcomes::of(&batch.rows);
-        let (payload, rows) = if batch.rows.len() <= EVENTS_INLINE_MAX {
-            (record::encode(&batch), Rows::build(&batch))
+        let prepared = |batch| (record::encode(&batch), Shown::of(batch));
+        let (payload, shown) = if batch.rows.len() <= EVENTS_INLINE_MAX {
+            prepared(batch)
         } else {
-            tokio::task::spawn_blocking(move || (record::encode(&batch), Rows::build(&batch)))
-                .await
-                .map_err(|_| CollectError::Closed)?
+            tokio::task::spawn_blocking(move || prepared(batch)).await.map_err(|_| CollectError::Closed)?
         };
         let settle = begun.map(|begun| {
             let (collector, outcomes) = (self.collector.clone(), outcomes.clone());
@@ -217,13 +223,17 @@ impl Pipeline {
                 begun.kept(|digest| Remembered { digest, received, collector, first, outcomes });
             }
         });
-        let first = self.append(payload, count, rows, settle).await?;
+        let first = self.append(payload, count, shown, settle).await?;
         self.newest.fetch_max(received.micros(), Ordering::Relaxed);
         if was_empty {
             *self.tail_began.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
-        if self.store.status().tail_bytes >= self.flush_bytes {
+        let tail_bytes = self.store.tail_bytes();
+        if tail_bytes >= self.flush_bytes {
             self.tail_full.notify_one();
+        }
+        if tail_bytes >= self.tail_bytes_max / 2 {
+            self.tail_pressing.notify_one();
         }
         Ok(Receipt { collector: self.collector.clone(), first, outcomes, is_repeated: false })
     }
@@ -234,7 +244,7 @@ impl Pipeline {
         &self,
         payload: Vec<u8>,
         count: u32,
-        rows: Rows,
+        shown: Shown,
         settle: Option<impl FnOnce(Position) + Send + 'static>,
     ) -> Result<Position, CollectError> {
         let (answer, answered) = oneshot::channel();
@@ -248,7 +258,7 @@ impl Pipeline {
                     if let Some(settle) = settle {
                         settle(first);
                     }
-                    store.acknowledge(first, rows);
+                    shown.show(&store, first);
                     first
                 });
                 // A sender that has gone away loses its answer, never its events.
@@ -283,6 +293,26 @@ impl Pipeline {
     }
 }
 
+/// What the tail gets of a request.
+enum Shown {
+    /// Up to [`EVENTS_INLINE_MAX`] events, which become columns together with others.
+    Few(Batch),
+    Rows(Rows),
+}
+
+impl Shown {
+    fn of(batch: Batch) -> Self {
+        if batch.rows.len() <= EVENTS_INLINE_MAX { Self::Few(batch) } else { Self::Rows(Rows::build(&batch)) }
+    }
+
+    fn show(self, store: &Store, first: Position) {
+        match self {
+            Self::Few(batch) => store.acknowledge_few(first, batch),
+            Self::Rows(rows) => store.acknowledge(first, rows),
+        }
+    }
+}
+
 /// A request with a key that is on its way; dropped before it was kept, its key is free again.
 struct Begun {
     keys: Arc<Keys>,
@@ -307,6 +337,10 @@ impl Drop for Begun {
 }
 
 impl Collect for Pipeline {
+    fn is_overloaded(&self) -> bool {
+        self.store.tail_bytes() >= self.tail_bytes_max
+    }
+
     fn collect(&self, batch: Batch) -> Pin<Box<dyn Future<Output = Result<Receipt, CollectError>> + Send + '_>> {
         Box::pin(self.keep(batch))
     }

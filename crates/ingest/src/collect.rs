@@ -50,6 +50,10 @@ pub enum CollectError {
 
 /// Keeps batches.
 pub trait Collect: Send + Sync + Debug {
+    /// Whether a batch would be refused as [`CollectError::Overloaded`] at this moment, whatever is in it: known before
+    /// any work is put into it.
+    fn is_overloaded(&self) -> bool;
+
     /// Makes `batch` durable: `Ok` means that it survives a crash and is visible to queries. An empty batch is not for
     /// this. One whose key was kept before is not kept again; its receipt is that of the first.
     ///

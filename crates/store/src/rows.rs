@@ -46,25 +46,35 @@ pub(crate) struct Portion {
 }
 
 impl Rows {
-    /// The columns of `batch`. Pure computation, about a microsecond a row.
+    /// The columns of `batch`. Pure computation, about a microsecond a row; a request of one event takes thirty.
     pub fn build(batch: &Batch) -> Self {
-        let text_bytes = batch.rows.iter().map(|row| row.text.len()).sum();
-        let mut events = EventsBuilder::new(batch.rows.len(), text_bytes);
+        Self::build_all(std::slice::from_ref(batch))
+    }
+
+    /// The columns of requests whose positions follow each other.
+    pub(crate) fn build_all(batches: &[Batch]) -> Self {
+        let texts = || batches.iter().flat_map(|batch| &batch.rows).map(|row| row.text.len());
+        let (count, text_bytes) = (texts().count(), texts().sum());
+        let mut events = EventsBuilder::new(count, text_bytes);
         let mut quarantine = QuarantineBuilder::default();
-        for (index, row) in (0_u32..).zip(&batch.rows) {
-            match &row.verdict {
-                Verdict::Admitted(admitted) => events.push(index, batch.received, admitted, &row.text),
-                Verdict::Quarantined(quarantined) => quarantine.push(index, quarantined, &row.text),
+        let mut index = 0;
+        for batch in batches {
+            for row in &batch.rows {
+                match &row.verdict {
+                    Verdict::Admitted(admitted) => events.push(index, batch, admitted, &row.text),
+                    Verdict::Quarantined(quarantined) => quarantine.push(index, batch, quarantined, &row.text),
+                }
+                index += 1;
             }
         }
         let clashes = events.clashes;
-        let (events, promoted) = events.finish(batch);
+        let (events, promoted) = events.finish();
         Self {
-            count: u32::try_from(batch.rows.len()).unwrap_or(u32::MAX),
-            received: batch.received,
+            count: index,
+            received: batches.iter().map(|batch| batch.received).max().unwrap_or(EARLIEST),
             text_bytes,
             events,
-            quarantine: quarantine.finish(batch),
+            quarantine: quarantine.finish(),
             promoted,
             clashes,
         }
@@ -126,8 +136,33 @@ fn times(values: Vec<i64>) -> TimestampMicrosecondArray {
     TimestampMicrosecondArray::new(ScalarBuffer::from(values), None).with_timezone("UTC")
 }
 
+/// What all rows of a request share.
+#[derive(Default)]
+struct Envelope {
+    received: Vec<i64>,
+    hub: StringBuilder,
+    door: StringBuilder,
+}
+
+impl Envelope {
+    fn push(&mut self, batch: &Batch) {
+        self.received.push(batch.received.micros());
+        self.hub.append_value(&batch.hub);
+        self.door.append_value(batch.door.name());
+    }
+
+    fn finish(mut self) -> Vec<(Box<str>, ArrayRef)> {
+        vec![
+            ("received".into(), Arc::new(times(self.received))),
+            ("hub".into(), Arc::new(self.hub.finish())),
+            ("door".into(), Arc::new(self.door.finish())),
+        ]
+    }
+}
+
 struct EventsBuilder {
     indexes: Vec<u32>,
+    envelope: Envelope,
     time: Vec<i64>,
     suspect: BooleanBuilder,
     schema: StringBuilder,
@@ -145,6 +180,7 @@ impl EventsBuilder {
     fn new(rows: usize, text_bytes: usize) -> Self {
         Self {
             indexes: Vec::with_capacity(rows),
+            envelope: Envelope::default(),
             time: Vec::with_capacity(rows),
             suspect: BooleanBuilder::with_capacity(rows),
             schema: StringBuilder::with_capacity(rows, rows * 32),
@@ -158,17 +194,21 @@ impl EventsBuilder {
         }
     }
 
-    fn push(&mut self, index: u32, received: EventTime, admitted: &Admitted, text: &[u8]) {
+    fn push(&mut self, index: u32, batch: &Batch, admitted: &Admitted, text: &[u8]) {
         self.push_promoted(admitted);
         self.indexes.push(index);
+        self.envelope.push(batch);
         self.time.push(admitted.time.micros());
-        self.suspect.append_value(is_suspect(admitted.time, received));
+        self.suspect.append_value(is_suspect(admitted.time, batch.received));
         self.schema.append_value(&admitted.revision.schema);
         self.version.append_value(&admitted.revision.version);
         self.revision.append_value(&admitted.revision.hash);
         append_repairs(&mut self.repairs, admitted.repairs);
-        // An admitted text is UTF-8 by contract; were it not, its bytes would still be told apart, not lost.
-        self.text.append_value(String::from_utf8_lossy(text));
+        match std::str::from_utf8(text) {
+            Ok(text) => self.text.append_value(text),
+            // An admitted text is UTF-8 by contract; were it not, its bytes would still be told apart, not lost.
+            Err(_) => self.text.append_value(String::from_utf8_lossy(text)),
+        }
     }
 
     fn push_promoted(&mut self, admitted: &Admitted) {
@@ -203,9 +243,9 @@ impl EventsBuilder {
         }
     }
 
-    fn finish(mut self, batch: &Batch) -> (Portion, Vec<Column>) {
+    fn finish(mut self) -> (Portion, Vec<Column>) {
         let rows = self.indexes.len();
-        let mut columns = envelope(batch, rows);
+        let mut columns = self.envelope.finish();
         columns.push(("time".into(), Arc::new(times(self.time))));
         columns.push(("time_suspect".into(), Arc::new(self.suspect.finish())));
         columns.push(("schema".into(), Arc::new(self.schema.finish())));
@@ -221,15 +261,6 @@ impl EventsBuilder {
         }
         (Portion { indexes: self.indexes, columns }, promoted)
     }
-}
-
-/// What all rows of a request share.
-fn envelope(batch: &Batch, rows: usize) -> Vec<(Box<str>, ArrayRef)> {
-    vec![
-        ("received".into(), Arc::new(times(vec![batch.received.micros(); rows]))),
-        ("hub".into(), Arc::new(repeated(&batch.hub, rows))),
-        ("door".into(), Arc::new(repeated(batch.door.name(), rows))),
-    ]
 }
 
 fn append_repairs(builder: &mut StringBuilder, repairs: event::Repairs) {
@@ -303,6 +334,7 @@ impl Promoted {
 #[derive(Default)]
 struct QuarantineBuilder {
     indexes: Vec<u32>,
+    envelope: Envelope,
     time: TimestampMicrosecondBuilder,
     schema: StringBuilder,
     version: StringBuilder,
@@ -314,8 +346,9 @@ struct QuarantineBuilder {
 }
 
 impl QuarantineBuilder {
-    fn push(&mut self, index: u32, quarantined: &Quarantined, text: &[u8]) {
+    fn push(&mut self, index: u32, batch: &Batch, quarantined: &Quarantined, text: &[u8]) {
         self.indexes.push(index);
+        self.envelope.push(batch);
         self.time.append_option(quarantined.time.map(EventTime::micros));
         self.schema.append_option(quarantined.schema.as_deref());
         self.version.append_option(quarantined.version.as_deref());
@@ -330,8 +363,8 @@ impl QuarantineBuilder {
         }
     }
 
-    fn finish(mut self, batch: &Batch) -> Portion {
-        let mut columns = envelope(batch, self.indexes.len());
+    fn finish(mut self) -> Portion {
+        let mut columns = self.envelope.finish();
         let time = self.time.finish().with_timezone("UTC");
         columns.push(("time".into(), Arc::new(time)));
         columns.push(("schema".into(), Arc::new(self.schema.finish())));

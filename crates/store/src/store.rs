@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
-use event::{CollectorId, Column, EventTime, Position};
+use event::{Batch, CollectorId, Column, EventTime, Position};
 
 use crate::columns::{self, ColumnClash, Table};
 use crate::delta::{Delta, View};
@@ -34,11 +34,33 @@ pub struct Store {
 #[derive(Debug)]
 struct Live {
     attached: Option<Attached>,
+    pending: Pending,
     events: Side,
     quarantine: Side,
     snapshot: Option<Arc<Snapshot>>,
     last_flush: Option<FlushStatus>,
     newest_received: Option<EventTime>,
+}
+
+/// Small requests that are acknowledged and not yet columns: thirty arrays for one event would cost more than all the
+/// rest of its way, and nobody looks between two events.
+#[derive(Debug, Default)]
+struct Pending {
+    first: Position,
+    batches: Vec<Batch>,
+    rows: u64,
+    text_bytes: usize,
+}
+
+/// So many rows or bytes of text wait to become columns at most: what turns them is a request's acknowledgement, which
+/// takes half a millisecond longer then.
+const PENDING_ROWS_MAX: u64 = 256;
+const PENDING_BYTES_MAX: usize = 1 << 20;
+
+impl Pending {
+    fn is_full(&self) -> bool {
+        self.rows >= PENDING_ROWS_MAX || self.text_bytes >= PENDING_BYTES_MAX
+    }
 }
 
 #[derive(Debug)]
@@ -111,6 +133,7 @@ impl Store {
         let schema = columns::with_columns(&events.schema()?, columns)?;
         let live = Live {
             attached: None,
+            pending: Pending::default(),
             events: Side::new(events.view(), Tail::new(schema), &options),
             quarantine: Side::new(quarantine.view(), Tail::new(quarantine_schema), &options),
             snapshot: None,
@@ -139,6 +162,7 @@ impl Store {
     pub fn attach(&self, collector: CollectorId) {
         let mut live = self.live();
         let next = committed(&live.events.view.transactions, &collector);
+        live.pending = Pending::default();
         live.events.tail.clear();
         live.quarantine.tail.clear();
         self.counters.tail_text_bytes.store(0, Ordering::Relaxed);
@@ -165,19 +189,57 @@ impl Store {
     /// In debug builds, when positions have a gap or come twice (S1), or no journal is attached. Release builds count
     /// it ([`Status::positions_broken`]) and go on.
     pub fn acknowledge(&self, first: Position, rows: Rows) {
-        let mut live = self.live();
-        self.counters.values_clashed.fetch_add(rows.clashes, Ordering::Relaxed);
-        if !live.advance(first, rows.count) {
-            self.counters.positions_broken.fetch_add(1, Ordering::Relaxed);
-            debug_assert!(
-                false,
-                "S1: an acknowledgement at {first} of {} rows does not follow the last one",
-                rows.count
-            );
-        }
-        let clashes = live.append(first, &rows);
-        self.counters.values_clashed.fetch_add(clashes, Ordering::Relaxed);
+        let mut live = self.settled();
+        self.advance(&mut live, first, rows.count);
+        self.append(&mut live, first, &rows);
         self.counters.tail_text_bytes.fetch_add(rows.text_bytes as u64, Ordering::Relaxed);
+    }
+
+    /// As [`Self::acknowledge`], for a request of few events: its columns are built together with those of the requests
+    /// around it, when somebody looks.
+    ///
+    /// # Panics
+    /// As [`Self::acknowledge`].
+    pub fn acknowledge_few(&self, first: Position, batch: Batch) {
+        let text_bytes: usize = batch.rows.iter().map(|row| row.text.len()).sum();
+        let count = u32::try_from(batch.rows.len()).unwrap_or(u32::MAX);
+        let mut live = self.live();
+        self.advance(&mut live, first, count);
+        if live.pending.first.plus(live.pending.rows) != first {
+            self.settle(&mut live);
+        }
+        if live.pending.batches.is_empty() {
+            live.pending.first = first;
+        }
+        live.snapshot = None;
+        live.newest_received = live.newest_received.max(Some(batch.received));
+        live.pending.rows += u64::from(count);
+        live.pending.text_bytes += text_bytes;
+        live.pending.batches.push(batch);
+        if live.pending.is_full() {
+            self.settle(&mut live);
+        }
+        self.counters.tail_text_bytes.fetch_add(text_bytes as u64, Ordering::Relaxed);
+    }
+
+    fn advance(&self, live: &mut Live, first: Position, count: u32) {
+        if !live.advance(first, count) {
+            self.counters.positions_broken.fetch_add(1, Ordering::Relaxed);
+            debug_assert!(false, "S1: an acknowledgement at {first} of {count} rows does not follow the last one");
+        }
+    }
+
+    fn append(&self, live: &mut Live, first: Position, rows: &Rows) {
+        let clashes = rows.clashes + live.append(first, rows);
+        self.counters.values_clashed.fetch_add(clashes, Ordering::Relaxed);
+    }
+
+    /// Turns the requests that wait into columns of the tail.
+    fn settle(&self, live: &mut Live) {
+        let pending = std::mem::take(&mut live.pending);
+        if !pending.batches.is_empty() {
+            self.append(live, pending.first, &Rows::build_all(&pending.batches));
+        }
     }
 
     /// Says that the journal holds no position below `next` any more that was not acknowledged here: damage took them,
@@ -197,7 +259,7 @@ impl Store {
     /// One consistent view of everything acknowledged or imported so far. Cheap: the same `Arc` until something
     /// changes.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        let mut live = self.live();
+        let mut live = self.settled();
         if let Some(snapshot) = &live.snapshot {
             return Arc::clone(snapshot);
         }
@@ -231,7 +293,7 @@ impl Store {
 
     /// How the store is, for metrics and readiness.
     pub fn status(&self) -> Status {
-        let live = self.live();
+        let live = self.settled();
         let (events, quarantine) = (live.events.status(), live.quarantine.status());
         Status {
             events,
@@ -240,7 +302,7 @@ impl Store {
             quarantine_rows: quarantine.rows + quarantine.tail_rows,
             newest_received: live.newest_received.max(events.newest_received).max(quarantine.newest_received),
             tail_rows: events.tail_rows + quarantine.tail_rows,
-            tail_bytes: usize::try_from(self.counters.tail_text_bytes.load(Ordering::Relaxed)).unwrap_or(usize::MAX),
+            tail_bytes: self.tail_bytes(),
             small_parts: events.small_parts.max(quarantine.small_parts),
             attached: live.attached.as_ref().map(|attached| (attached.collector.clone(), attached.next)),
             last_flush: live.last_flush.clone(),
@@ -260,7 +322,7 @@ impl Store {
 
     /// The rows of `table` in the tail with `from <= position < to`.
     pub(crate) fn tail_rows(&self, table: Table, from: Position, to: Position) -> Vec<arrow::array::RecordBatch> {
-        self.live().side(table).tail.slice(position_value(from), position_value(to))
+        self.settled().side(table).tail.slice(position_value(from), position_value(to))
     }
 
     /// The columns that `table` has to have.
@@ -292,6 +354,18 @@ impl Store {
             live.quarantine.tail.drop_below(position_value(taken.through));
             self.counters.tail_text_bytes.fetch_sub(taken.text_bytes, Ordering::Relaxed);
         }
+    }
+
+    /// Bytes of text in the tail: what its limits are about. Costs nothing.
+    pub fn tail_bytes(&self) -> usize {
+        usize::try_from(self.counters.tail_text_bytes.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// As [`Self::live`], with everything acknowledged in the tails.
+    fn settled(&self) -> MutexGuard<'_, Live> {
+        let mut live = self.live();
+        self.settle(&mut live);
+        live
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {

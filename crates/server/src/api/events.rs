@@ -70,6 +70,9 @@ async fn take(
 ) -> Result<Response, Problem> {
     let hub = Arc::clone(caller.hub().unwrap_or(&state.app.hub));
     let began = Instant::now();
+    if state.app.collect.is_overloaded() {
+        return Err(Problem::overloaded());
+    }
     let mut batch = admit(state, request, hub).await?;
     batch.key = key.map(|header| request_key(&header, &batch.rows)).transpose()?;
     let receipt = state.app.collect.collect(batch).await?;

@@ -171,6 +171,10 @@ impl Journal {
 }
 
 impl Collect for Journal {
+    fn is_overloaded(&self) -> bool {
+        false
+    }
+
     fn collect(&self, batch: Batch) -> Pin<Box<dyn Future<Output = Result<Receipt, CollectError>> + Send + '_>> {
         Box::pin(async move {
             let gate = self.gate.lock().unwrap().clone();
