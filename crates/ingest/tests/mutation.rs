@@ -144,7 +144,7 @@ fn mutants_never_break_the_decoders_by_themselves() {
     let mut random = Random(7);
     for _ in 0..6_000 {
         let _ = record::decode(&mutated(&mut random, &payload), &registry);
-        let _ = ingest::decode::cloud_log_line(&mutated(&mut random, entry));
+        let _ = ingest::decode::cloud_log_line(&mutated(&mut random, entry).into());
         let mutant = mutated(&mut random, repr);
         if let Ok(json) = ingest::decode::repr::to_json(&String::from_utf8_lossy(&mutant), 128) {
             assert_eq!(pyjson::normalise(&json).unwrap(), json, "of {}", String::from_utf8_lossy(&mutant));

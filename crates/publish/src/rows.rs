@@ -107,8 +107,8 @@ pub(crate) fn events(
     batch: &RecordBatch,
     policies: &Policies,
     wanted: impl Fn(Day) -> bool,
-    mut each: impl FnMut(Day, Option<Event>),
-) -> Result<(), PublishError> {
+) -> Result<Vec<(Day, Option<Event>)>, PublishError> {
+    let mut shown = Vec::with_capacity(batch.num_rows());
     let places = Places::of(batch)?;
     let (door, repairs, text): (&StringArray, &StringArray, &StringArray) =
         (column(batch, "door")?, column(batch, "repairs")?, column(batch, "text")?);
@@ -125,9 +125,9 @@ pub(crate) fn events(
             (false, _) => Origin::Live,
         };
         let event = |line| Event { origin, collector: place.collector.into(), position: place.position, line };
-        each(place.day, line.ok().map(event));
+        shown.push((place.day, line.ok().map(event)));
     }
-    Ok(())
+    Ok(shown)
 }
 
 fn nesting(repairs: &str) -> Nesting {

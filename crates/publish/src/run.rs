@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use event::Day;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use store::{Selection, Snapshot, Store, Table};
 
@@ -17,6 +18,9 @@ use crate::memory::{Known, Memory};
 use crate::rows::{self, Policies};
 use crate::state::{self, DayState};
 use crate::{Options, PublishError, Published};
+
+/// Record batches that are shown at the same time, each by one core.
+const BATCHES_AT_ONCE: usize = 16;
 
 /// What a run needs.
 #[derive(Debug)]
@@ -117,16 +121,22 @@ impl Run {
         let mut by_day: BTreeMap<Day, Read> = BTreeMap::new();
         let scan = self.store.scan(Table::Events, &self.snapshot).columns(&rows::ALL).select(Selection::Days(days));
         let wanted = |day: Day| coverage.stale.contains(&day);
-        for batch in scan.read() {
-            rows::events(&batch?, &self.policies, wanted, |day, event| {
+        let mut batches = scan.read();
+        loop {
+            let some = batches.by_ref().take(BATCHES_AT_ONCE).collect::<Result<Vec<_>, _>>()?;
+            if some.is_empty() {
+                return Ok(by_day);
+            }
+            let shown: Result<Vec<_>, _> =
+                some.par_iter().map(|batch| rows::events(batch, &self.policies, wanted)).collect();
+            for (day, event) in shown?.into_iter().flatten() {
                 let read = by_day.entry(day).or_default();
                 match event {
                     Some(event) => read.events.push(event),
                     None => read.events_withheld += 1,
                 }
-            })?;
+            }
         }
-        Ok(by_day)
     }
 }
 

@@ -24,7 +24,7 @@ pub struct CloudEvent {
 ///
 /// # Errors
 /// The line is no log entry, or has no `jsonPayload` object.
-pub fn cloud_log_line(line: &[u8]) -> Result<CloudEvent, Fault> {
+pub fn cloud_log_line(line: &Bytes) -> Result<CloudEvent, Fault> {
     let Ok(utf8) = std::str::from_utf8(line) else {
         return Err(Fault::new(Reason::BadUtf8, "the log entry holds bytes that are not UTF-8"));
     };
@@ -36,7 +36,7 @@ pub fn cloud_log_line(line: &[u8]) -> Result<CloudEvent, Fault> {
     let Some(payload) = payload else {
         return Err(Fault::new(Reason::NoSchema, "the log entry has no object 'jsonPayload', so it holds no event"));
     };
-    let mut event = CloudEvent { text: Bytes::copy_from_slice(payload.as_bytes()), repairs: Repairs::NONE };
+    let mut event = CloudEvent { text: part(line, payload.as_bytes()), repairs: Repairs::NONE };
     // A message in the payload, then an event in the message: never more.
     for _ in 0..2 {
         let text = std::str::from_utf8(&event.text).unwrap_or_default();
@@ -45,4 +45,11 @@ pub fn cloud_log_line(line: &[u8]) -> Result<CloudEvent, Fault> {
         event.repairs.insert(repair);
     }
     Ok(event)
+}
+
+/// `slice` as a part of `whole`, which it is as long as nothing in the object was replaced.
+fn part(whole: &Bytes, slice: &[u8]) -> Bytes {
+    let (outer, inner) = (whole.as_ptr_range(), slice.as_ptr_range());
+    let is_within = outer.start <= inner.start && inner.end <= outer.end;
+    if is_within { whole.slice_ref(slice) } else { Bytes::copy_from_slice(slice) }
 }

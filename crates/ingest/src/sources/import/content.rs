@@ -32,7 +32,9 @@ pub(super) fn read(file: &Path, day: Day, taken: u64) -> Result<Bytes, ReadError
 
 fn inflate(file: &Path, most: u64) -> io::Result<Vec<u8>> {
     let source = File::open(file)?;
-    let mut contents = Vec::new();
+    // What is not compressed is read into memory of its size; growing would write everything twice.
+    let size = usize::try_from(source.metadata()?.len().min(most)).unwrap_or_default();
+    let mut contents = Vec::with_capacity(size + 1);
     if file.extension().is_some_and(|extension| extension == "gz") {
         MultiGzDecoder::new(source).take(most).read_to_end(&mut contents)?;
     } else {
@@ -62,8 +64,18 @@ impl UnitHash {
 }
 
 /// The lines of `contents` that are not blank, without their ends; slices, not copies.
-pub(super) fn lines(contents: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
-    contents.split(|byte| *byte == b'\n').map(trim).filter(|line| !line.is_empty()).map(|line| contents.slice_ref(line))
+pub(super) fn lines(contents: &Bytes) -> Vec<Bytes> {
+    let ends = memchr::memchr_iter(b'\n', contents).chain([contents.len()]);
+    let mut start = 0;
+    let mut lines = Vec::new();
+    for end in ends {
+        let line = trim(contents.get(start..end).unwrap_or_default());
+        if !line.is_empty() {
+            lines.push(contents.slice_ref(line));
+        }
+        start = end + 1;
+    }
+    lines
 }
 
 /// Without the white space that JSON allows around a value, so that a line that ends `\r\n` is the same line.
