@@ -25,8 +25,9 @@ pub(crate) fn sorted(batches: &[RecordBatch]) -> Result<Sorted, ArrowError> {
     let rows = u32::try_from(positions.len()).map_err(|_| ArrowError::ComputeError("too many rows".into()))?;
     let key = |row: u32| {
         let at = row as usize;
-        let time = times.is_valid(at).then(|| times.value(at));
-        (schemas.get(at), hubs.get(at), time, positions.value(at), row)
+        let rank = |ranks: &[u32]| u64::from(ranks.get(at).copied().unwrap_or_default());
+        let time = if times.is_null(at) { i64::MIN } else { times.value(at) };
+        (rank(&schemas) << u32::BITS | rank(&hubs), time, positions.value(at), row)
     };
     // Mostly in order already, as it came: a sort that finds runs has little to do.
     let mut order: Vec<_> = (0..rows).map(key).collect();
