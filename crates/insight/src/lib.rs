@@ -1,7 +1,16 @@
 //! The domain, without I/O and without Arrow: what an event means for the questions that people ask.
 //!
-//! [`spec`] tells which repository a launch was of, [`mention`] whether a text names a person. Everything here is a pure function of values, so that it can be
-//! tested by brute force.
+//! - [`spec`] tells which repository a launch was of.
+//! - [`mention`] tells whether a text names a person.
+//! - [`session`] derives sessions, with bounds, from what hubs tell of their servers.
+//! - [`measure`] counts and sums over sessions: hours, concurrency, lengths, bursts, what another culler would change.
+//! - [`active`] makes the rows by which distinct counts over any window are plain sums.
+//!
+//! Everything here is a pure function of values, in whole microseconds where time is meant, so that it can be tested by
+//! brute force and gives the same bits when it is done again.
 
+pub mod active;
+pub mod measure;
 pub mod mention;
+pub mod session;
 pub mod spec;
