@@ -1,9 +1,9 @@
 //! Rows by which distinct counts over any window of days are plain sums.
 //!
 //! One row for each day on which a key (a user, a repository) was active, with the day on which it was active
-//! before. A row adds one to every window that begins after `previous_day` and holds `day`: of the rows that a key has in a window, the
-//! first one does and no other. So any window, rolling windows, who is new, who came back and who is lost are one pass over plain
-//! rows, and equal what counting distinct keys gives.
+//! before. A row adds one to every window that begins after `previous_day` and holds `day`: of the rows that a key has
+//! in a window, the first one does and no other. So any window, rolling windows, who is new, who came back and who is
+//! lost are one pass over plain rows, and equal what counting distinct keys gives.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

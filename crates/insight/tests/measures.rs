@@ -67,7 +67,9 @@ const ALL: [By; 3] = [By::Low, By::Point, By::High];
 
 proptest! {
     #[test]
-    fn hours_are_what_the_instants_add_up_to(rows in rows(), begin in 0..60_i64, length in 0..60_i64, as_of in 0..90_i64) {
+    fn hours_are_what_the_instants_add_up_to(
+        rows in rows(), begin in 0..60_i64, length in 0..60_i64, as_of in 0..90_i64,
+    ) {
         let (end, within) = (begin + length, period(begin, begin + length));
         let sum = total(&rows, within, at(as_of));
         let counted = ALL.map(|by| (begin..end).map(|now| i128::from(at_instant(&rows, by, now, as_of))).sum::<i128>());
@@ -88,7 +90,9 @@ proptest! {
     }
 
     #[test]
-    fn concurrency_is_what_every_instant_shows(rows in rows(), begin in 0..60_i64, length in 1..60_i64, as_of in 0..90_i64) {
+    fn concurrency_is_what_every_instant_shows(
+        rows in rows(), begin in 0..60_i64, length in 1..60_i64, as_of in 0..90_i64,
+    ) {
         for by in ALL {
             let spans = || rows.iter().map(|row| Span::of(row, by, at(as_of)));
             let counts: Vec<u64> = (begin..begin + length).map(|now| at_instant(&rows, by, now, as_of)).collect();

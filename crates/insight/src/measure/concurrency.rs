@@ -63,7 +63,8 @@ impl Levels {
         }
     }
 
-    /// The smallest number of servers that is enough for `part` of `whole` of the time (99 of 100: the 99th percentile).
+    /// The smallest number of servers that is enough for `part` of `whole` of the time (99 of 100: the 99th
+    /// percentile).
     pub fn percentile(&self, part: u32, whole: u32) -> Option<u64> {
         let all: u128 = self.micros.iter().sum();
         let mut covered = 0;

@@ -1,8 +1,8 @@
 //! Sessions: one server from its start to its end, derived from whatever evidence there is, with bounds that hold.
 //!
 //! Hubs tell of starts, and of those ends that they bring about themselves. Of a server that dies, of a hub that takes
-//! its servers along when it goes down, of a start whose route failed, no event tells. So a session's end is an interval,
-//! and the row says by what it is known:
+//! its servers along when it goes down, of a start whose route failed, no event tells. So a session's end is an
+//! interval, and the row says by what it is known:
 //!
 //! ```text
 //! events start, stop ─┐
@@ -19,8 +19,8 @@
 //! - **Beginning.** Each `started` that polls showed, and each event `start` that belongs to none of them. A `start`
 //!   belongs to the latest `started` not after it, if polls showed that server later than the event, or if it can
 //!   be the end of its spawn: no other `start` was, neither a `stop` nor a poll without the server lies between, it
-//!   comes within [`SPAWN_MAX`], and not more than [`EVENT_LAG`] after a poll showed the server ready. A `start` within [`REPEAT`] of the one before, without a
-//!   `stop` between them, repeats it and begins nothing.
+//!   comes within [`SPAWN_MAX`], and not more than [`EVENT_LAG`] after a poll showed the server ready. A `start` within
+//!   [`REPEAT`] of the one before, without a `stop` between them, repeats it and begins nothing.
 //! - **Start.** The time of the event if there is one, else `started`.
 //! - **Proof of life.** The start, each poll that shows the server, its last activity. The last one is `end_low`.
 //! - **Proof of death.** *E1* an event `stop`. *E2* a complete poll, begun after the last proof of life, that
@@ -29,10 +29,12 @@
 //!   *E5* a list of users by which the user's last activity is so long ago that the culler must have come by. *E6* the
 //!   cap: the hub's maximal age, else [`CAP`] after the last proof of life.
 //! - **End.** The first `stop` between a beginning and the next, unless E2 or E4 proved death more than
-//!   [`EVENT_LAG`] earlier: then that `stop` was of a server whose start nobody told. Without a `stop` the first proof of death
-//!   in time is `end_high`, the best one among those of the same time; E5 counts only if there is neither E2 nor E4.
+//!   [`EVENT_LAG`] earlier: then that `stop` was of a server whose start nobody told. Without a `stop` the first proof
+//!   of death in time is `end_high`, the best one among those of the same time; E5 counts only if there is neither E2
+//!   nor E4.
 //! - **Point.** E1 the event. E2 the middle. E3 to E5 the culler's timeout after the last activity (after the start, if
-//!   none is known), within the bounds; without a culler, and for E6, `end_low`: what is not known is not imputed to a person.
+//!   none is known), within the bounds; without a culler, and for E6, `end_low`: what is not known is not imputed to a
+//!   person.
 //! - **Left-truncated.** A `stop` without a beginning: its start lies between the last proof of death, at most the cap
 //!   before, and the stop itself, which stands as its point.
 //! - A `stop` after an outage of ours may belong to another server than the `start` before it: unless a poll after the

@@ -1,9 +1,9 @@
 //! The sessions of one server while evidence keeps coming: what can change no more is handed out and forgotten.
 //!
 //! A timeline holds the evidence from its *floor* on. Whatever comes in order lies above the floor and is added in
-//! constant time; the rows above the floor, mostly one, are derived anew when asked for. Evidence below the floor is refused as [`Late`]:
-//! then the server's evidence is read again as a whole and derived as if it had come in order, which gives the rows of
-//! a rebuild because it is one. A server of which nothing is open keeps next to nothing.
+//! constant time; the rows above the floor, mostly one, are derived anew when asked for. Evidence below the floor is
+//! refused as [`Late`]: then the server's evidence is read again as a whole and derived as if it had come in order,
+//! which gives the rows of a rebuild because it is one. A server of which nothing is open keeps next to nothing.
 
 use event::EventTime;
 

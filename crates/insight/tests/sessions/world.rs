@@ -1,8 +1,8 @@
 //! A simulated hub, with the truth beside what a sink hears of it.
 //!
-//! The simulation knows nothing of how sessions are derived: it lets people start and leave servers, cullers cull, servers
-//! die, hubs crash, and writes down what a hub would tell of that. All times are those of the hub's clock; ours is
-//! off by some seconds, which only `received` shows.
+//! The simulation knows nothing of how sessions are derived: it lets people start and leave servers, cullers cull,
+//! servers die, hubs crash, and writes down what a hub would tell of that. All times are those of the hub's clock; ours
+//! is off by some seconds, which only `received` shows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
