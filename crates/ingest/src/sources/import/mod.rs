@@ -25,6 +25,7 @@ pub mod cloud_log;
 mod content;
 mod error;
 mod folder;
+pub mod hub_log;
 mod unit;
 
 pub use error::{ReadError, ScanError};
