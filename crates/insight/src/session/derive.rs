@@ -3,8 +3,8 @@
 use event::EventTime;
 
 use super::{
-    CAP, EVENT_LAG, EndKnownBy, Flags, Hub, Life, Micros, REPEAT, SPAWN_MAX, ServerEvent, ServerEvidence, Session,
-    StartKnownBy,
+    CAP, COLD, EVENT_LAG, EndKnownBy, Flags, Hub, Life, Micros, REPEAT, SPAWN_MAX, ServerEvent, ServerEvidence,
+    Session, StartKnownBy,
 };
 
 /// What came before the evidence that is at hand.
@@ -268,8 +268,12 @@ impl Derivation<'_> {
         let bears = culler.timeout.plus(culler.period);
         let mut first: Option<EventTime> = None;
         for idle in &self.evidence.idles {
-            let culled_by = bears.after(idle.since.max(alive));
+            let quiet_from = idle.since.max(alive);
             let until = next_opened.map_or(idle.until, |opened| opened.min(idle.until));
+            // While the hub was down, nothing was culled.
+            let up = self.hub.restarted_last(quiet_from, until);
+            let up = up.map_or(quiet_from, |up| culler.period.plus(COLD).after(up));
+            let culled_by = bears.after(quiet_from).max(up);
             if culled_by <= until {
                 first = Some(first.map_or(culled_by, |known| known.min(culled_by)));
             }

@@ -134,6 +134,13 @@ impl Hub {
         self.restarts.get(first).is_some_and(|restart| restart.at <= to)
     }
 
+    /// The last restart after `from`, `to` included.
+    pub(crate) fn restarted_last(&self, from: EventTime, to: EventTime) -> Option<EventTime> {
+        let after = self.restarts.partition_point(|restart| restart.at <= to);
+        let last = self.restarts[..after].last().map(|restart| restart.at);
+        last.filter(|at| *at > from)
+    }
+
     /// Whether some of the time between was not heard.
     pub(crate) fn unheard_between(&self, from: EventTime, to: EventTime) -> bool {
         self.outages.iter().any(|outage| outage.to > from && outage.from < to)

@@ -117,16 +117,25 @@ impl<'a> Oracle<'a> {
         for evidence in &self.heap.evidence {
             match evidence {
                 Evidence::Absent(at) => instants.extend([*at]),
-                Evidence::Idle(idle) => instants.extend(self.culled_by(idle.since, alive)),
+                Evidence::Idle(idle) => instants.extend(self.culled_by(idle.since, alive, next)),
                 _ => {}
             }
         }
         instants
     }
 
-    fn culled_by(&self, since: EventTime, alive: EventTime) -> Option<EventTime> {
+    /// When the culler must have come by, if a list told so before the next beginning.
+    fn culled_by(&self, since: EventTime, alive: EventTime, next: Option<Begun>) -> Option<EventTime> {
         let culler = self.heap.settings.culler?;
-        Some(culler.period.after(culler.timeout.after(alive.max(since))))
+        let until = self.idle_until(since);
+        let until = next.map_or(until, |next| next.opened.min(until));
+        let quiet_from = alive.max(since);
+        let ups = self.heap.restarts.iter().map(|restart| restart.at).filter(|at| quiet_from < *at && *at <= until);
+        let mut by = culler.period.after(culler.timeout.after(quiet_from));
+        for up in ups {
+            by = by.max(culler.period.after(COLD.after(up)));
+        }
+        (by <= until).then_some(by)
     }
 
     fn cap(&self, alive: EventTime, start: EventTime) -> EventTime {
@@ -168,11 +177,7 @@ impl<'a> Oracle<'a> {
         let mut found = None;
         for instant in instants {
             let idle = self.heap.evidence.iter().any(|piece| match piece {
-                Evidence::Idle(idle) => {
-                    let until = self.idle_until(idle.since);
-                    let until = next.map_or(until, |next| next.opened.min(until));
-                    self.culled_by(idle.since, alive) == Some(instant) && instant <= until
-                }
+                Evidence::Idle(idle) => self.culled_by(idle.since, alive, next) == Some(instant),
                 _ => false,
             });
             let dead = self.seen_dead(instant, alive).filter(|_| by_next(instant));
@@ -211,9 +216,7 @@ impl<'a> Oracle<'a> {
 
     fn ever_idle(&self, alive: EventTime) -> bool {
         self.heap.evidence.iter().any(|piece| match piece {
-            Evidence::Idle(idle) => {
-                self.culled_by(idle.since, alive).is_some_and(|at| at <= self.idle_until(idle.since))
-            }
+            Evidence::Idle(idle) => self.culled_by(idle.since, alive, None).is_some(),
             _ => false,
         })
     }

@@ -26,8 +26,10 @@ pub(crate) struct Weather {
     pub(crate) seed: u64,
     /// Of a hundred stops, so many are not told.
     pub(crate) stops_lost: i64,
-    /// Whether the hub is polled each minute, and its users each hour.
+    /// Whether the hub is polled each minute.
     pub(crate) polls: bool,
+    /// Whether its users are listed each hour.
+    pub(crate) lists: bool,
     /// Whether the hub crashes, we are down, users are renamed and deleted.
     pub(crate) rough: bool,
     /// Whether idle servers are culled.
@@ -110,7 +112,7 @@ impl World {
     pub(crate) fn new(weather: Weather) -> Self {
         let mut simulation = Simulation::new(weather);
         simulation.live();
-        if weather.polls {
+        if weather.polls || weather.lists {
             simulation.poll();
         }
         simulation.into_world()
@@ -315,9 +317,11 @@ impl Simulation {
             let down = self.crashes.iter().any(|crash| (crash.down..crash.up).contains(&at));
             let out = self.outages.iter().any(|(from, to)| (*from..=*to).contains(&at));
             if !down && !out {
-                let poll = self.read_pages(at);
-                self.told.push((at + 20 * SECOND, Told::Poll(poll)));
-                if at >= next_users {
+                if self.weather.polls {
+                    let poll = self.read_pages(at);
+                    self.told.push((at + 20 * SECOND, Told::Poll(poll)));
+                }
+                if self.weather.lists && at >= next_users {
                     next_users = at + HOUR;
                     let users = self.read_users(at);
                     self.told.push((at + 21 * SECOND, Told::Users(users)));

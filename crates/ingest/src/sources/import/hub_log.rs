@@ -102,7 +102,7 @@ impl HubLog {
 ///
 /// Names of servers hold no colon; a user's may, and then the default server of `a:b` reads like the server `b` of `a`.
 /// `is_user` tells who is a user.
-pub fn user_and_server<'a>(server: &'a str, is_user: impl Fn(&str) -> bool) -> (&'a str, &'a str) {
+pub fn user_and_server(server: &str, is_user: impl Fn(&str) -> bool) -> (&str, &str) {
     if is_user(server) {
         return (server, "");
     }
