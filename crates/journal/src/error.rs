@@ -59,6 +59,10 @@ pub enum AppendError {
     /// No room on the disk. Nothing was kept; it works again once there is room.
     #[error("no room on the journal's disk")]
     DiskFull,
+    /// The journal has taken what it may ([`crate::Options::disk_bytes_max`]). Nothing was kept; it works again once
+    /// [`crate::Journal::trim`] has removed something.
+    #[error("the journal has as many bytes on disk as it may")]
+    QuotaReached,
     /// The payload is larger than [`crate::Options::record_bytes_max`]. Nothing was kept; it never will be.
     #[error("a record of {bytes} bytes is larger than the {limit} allowed")]
     TooLarge {
@@ -112,7 +116,7 @@ pub enum MaintainError {
         /// What the system said.
         source: io::Error,
     },
-    /// No room for the new segment that this needs.
+    /// No room on the disk, or within the journal's quota, for what this needs.
     #[error("no room on the journal's disk")]
     DiskFull,
     /// See [`AppendError::Poisoned`].

@@ -6,12 +6,15 @@
 //! happen to those bytes at a crash: kept, lost, torn, in any order. A rename is atomic: the file has the old name or
 //! the new one.
 
+mod read_only;
 mod real;
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
+pub(crate) use read_only::ReadOnly;
 pub use real::RealFs;
 
 /// Files by path. Paths are given whole; none of these follows or creates parents.
@@ -93,12 +96,37 @@ pub trait FsFile: fmt::Debug + Send + Sync {
     /// As the system reports.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
+    /// Takes `len` bytes of the disk for this empty file, so that they are there when others have filled it.
+    ///
+    /// # Errors
+    /// `StorageFull` or `QuotaExceeded` when they are not to be had; the file may then hold a part.
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        write_zeros(&|offset, bytes| self.write_at(offset, bytes), len)
+    }
+
     /// Makes the bytes and the length durable.
     ///
     /// # Errors
     /// After any error the system may have thrown the unsynced bytes away although a read still shows them: a second
     /// call that succeeds proves nothing.
     fn sync_data(&self) -> io::Result<()>;
+}
+
+/// Written at a time where space is taken by writing zeros.
+const ZEROS_BYTES: usize = 1024 * 1024;
+
+/// Writes `len` zeros from the front of a file.
+fn write_zeros(write_at: &dyn Fn(u64, &[u8]) -> io::Result<usize>, len: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_BYTES];
+    let mut done = 0;
+    while done < len {
+        let chunk = usize::try_from(len - done).unwrap_or(usize::MAX).min(zeros.len());
+        match write_at(done, zeros.get(..chunk).unwrap_or_default())? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => done += written as u64,
+        }
+    }
+    Ok(())
 }
 
 /// Reads until `buffer` is full or the file ends; returns how much was read.
@@ -113,6 +141,60 @@ pub(crate) fn read_fully(file: &dyn FsFile, offset: u64, buffer: &mut [u8]) -> i
         }
     }
     Ok(done)
+}
+
+/// What a disk gives back at once, or not at all.
+const BLOCK_BYTES: u64 = 4096;
+
+/// As [`read_fully`], but where the disk cannot give bytes back there are zeros, and `unreadable` gets the place: what
+/// lies before and behind can be read all the same.
+pub(crate) fn read_around(
+    file: &dyn FsFile,
+    offset: u64,
+    buffer: &mut [u8],
+    unreadable: &mut Vec<Range<u64>>,
+) -> io::Result<usize> {
+    match read_fully(file, offset, buffer) {
+        Err(error) if is_unreadable(&error) => {}
+        outcome => return outcome,
+    }
+    let mut done = 0;
+    while done < buffer.len() {
+        let at = offset + done as u64;
+        let length = usize::try_from(BLOCK_BYTES - at % BLOCK_BYTES).unwrap_or(usize::MAX).min(buffer.len() - done);
+        let block = buffer.get_mut(done..done + length).unwrap_or_default();
+        match read_fully(file, at, block) {
+            Ok(read) if read < length => return Ok(done + read),
+            Ok(_) => {}
+            Err(error) if is_unreadable(&error) => {
+                block.fill(0);
+                note(unreadable, at..at + length as u64);
+            }
+            Err(error) => return Err(error),
+        }
+        done += length;
+    }
+    Ok(done)
+}
+
+/// Adds a range to a list that is read from front to back, some of it perhaps twice.
+fn note(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
+    match ranges.last_mut() {
+        Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+        _ => ranges.push(range),
+    }
+}
+
+/// Whether an error says that the disk has lost these bytes, rather than that we may not or cannot read now. EIO of the
+/// device, EBADMSG and EUCLEAN of file systems with checksums, ENODATA and EREMOTEIO of some drivers; these five have
+/// the same numbers on every Linux but MIPS, SPARC and Alpha, and the first everywhere.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    #[cfg(target_os = "linux")]
+    const UNREADABLE: [i32; 5] = [EIO, 61, 74, 117, 121];
+    #[cfg(not(target_os = "linux"))]
+    const UNREADABLE: [i32; 1] = [EIO];
+    error.raw_os_error().is_some_and(|number| UNREADABLE.contains(&number))
 }
 
 /// Writes all of `bytes`, however short the single writes are.

@@ -36,8 +36,12 @@ impl Journal {
         let mut opened = recovery::open(&fs, dir)?;
         let recovery = opened.recovery.clone();
         let segments = std::mem::take(&mut opened.segments).into();
-        let state = State { id: opened.id, next: recovery.next, segments, ..State::default() };
+        let (damaged, former) = (opened.damaged, opened.former);
+        let state = State { id: opened.id, next: recovery.next, segments, damaged, former, ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state) });
+        if !recovery.accounts_for(opened.held) {
+            shared.broken("J2", "a start found positions that are neither in a record nor reported as missing");
+        }
         let queue = Arc::new(Queue::new(options));
         let writer = Writer::new(Arc::clone(&fs), dir.to_owned(), options, Arc::clone(&shared), opened);
         let handle = spawn(writer, Arc::clone(&queue), Arc::clone(&shared))
@@ -80,6 +84,15 @@ impl Journal {
         self.ask(Task::Renew)
     }
 
+    /// Finds out whether there is room for writing again, after [`AppendError::DiskFull`] or
+    /// [`AppendError::QuotaReached`], without keeping anything. Waits for its turn, and for an fsync.
+    ///
+    /// # Errors
+    /// [`MaintainError::DiskFull`]: not yet.
+    pub fn probe(&self) -> Result<(), MaintainError> {
+        self.ask(Task::Probe)
+    }
+
     /// A picture of the journal as it is now.
     pub fn status(&self) -> Status {
         let (queue_bytes, queue_records) = self.queue.load();
@@ -94,6 +107,10 @@ impl Journal {
             queue_records,
             poisoned: state.poisoned.clone(),
             disk_full: state.disk_full,
+            quota_reached: state.quota_reached,
+            damaged: state.damaged,
+            former: state.former,
+            invariants_broken: state.invariants_broken,
             closed: self.queue.is_closed(),
             groups: state.groups,
             records: state.records,
@@ -123,7 +140,7 @@ impl Journal {
         }
         match answered.recv() {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(AppendError::DiskFull)) => Err(MaintainError::DiskFull),
+            Ok(Err(AppendError::DiskFull | AppendError::QuotaReached)) => Err(MaintainError::DiskFull),
             Ok(Err(AppendError::Poisoned)) => Err(MaintainError::Poisoned),
             Ok(Err(_)) | Err(_) => Err(MaintainError::Closed),
         }
@@ -156,6 +173,7 @@ fn run(writer: &mut Writer, queue: &Queue) {
             }
             // Whoever asked may have gone; the work is done all the same.
             Work::Task(Task::Roll(through, answer)) => _ = answer.send(writer.roll(through)),
+            Work::Task(Task::Probe(answer)) => _ = answer.send(writer.probe()),
             Work::Task(Task::Renew(answer)) => _ = answer.send(writer.renew()),
             Work::End => return,
         }

@@ -24,15 +24,17 @@ mod error;
 mod fault;
 mod format;
 pub mod fs;
+mod inspect;
 mod journal;
 mod options;
 mod queue;
 mod reader;
 mod recovery;
 mod replay;
+mod reserve;
 mod segment;
 mod shared;
-#[cfg(any(test, feature = "simulation"))]
+#[cfg(any(test, feature = "failpoints"))]
 pub mod simulation;
 mod status;
 #[cfg(test)]
@@ -43,9 +45,11 @@ mod writer;
 pub use error::{AppendError, MaintainError, OpenError, ReplayError};
 pub use format::FORMAT_VERSION;
 pub use fs::{Fs, FsFile, RealFs};
+pub use inspect::{InspectedSegment, Inspection, inspect};
 pub use journal::{Done, Journal};
 pub use options::Options;
 pub use recovery::{DamagedRange, Recovery, TornTail};
 pub use replay::{Record, Replayed};
-pub use status::{Status, Timing};
+pub use reserve::Reserve;
+pub use status::{Aside, Status, Timing};
 pub use trim::Trimmed;

@@ -14,6 +14,9 @@ pub struct Options {
     /// Most that may wait, in memory, to be written, with what is being written; beyond it an append is refused at
     /// once. 64 MiB: under half a second of a slow disk, and a quarter of what the way in may take in memory.
     pub queue_bytes_max: u64,
+    /// Most that all segments together may take on disk; a group that would go beyond it is refused until trimming has
+    /// made room. `u64::MAX`: whatever the disk has.
+    pub disk_bytes_max: u64,
     /// Largest payload of one record. 32 MiB: more than the largest request body, half of the queue.
     pub record_bytes_max: u64,
 }
@@ -24,6 +27,7 @@ impl Default for Options {
             segment_bytes_max: 64 * MIB,
             group_bytes_max: 8 * MIB,
             queue_bytes_max: 64 * MIB,
+            disk_bytes_max: u64::MAX,
             record_bytes_max: 32 * MIB,
         }
     }

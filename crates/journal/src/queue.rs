@@ -25,6 +25,8 @@ impl Entry {
 pub(crate) enum Task {
     /// Begin a new segment if everything is below this position.
     Roll(u64, mpsc::Sender<Result<bool, AppendError>>),
+    /// Find out whether there is room again.
+    Probe(mpsc::Sender<Result<(), AppendError>>),
     /// Begin a new journal.
     Renew(mpsc::Sender<Result<u128, AppendError>>),
 }

@@ -5,7 +5,7 @@
 //! that nothing can be copied: then the tail simply stays, behind the last intact record.
 
 pub(crate) mod folder;
-mod scan;
+pub(crate) mod scan;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use crate::OpenError;
 use crate::format::SegmentHeader;
 use crate::fs::Fs;
 use crate::segment::{self, Failed, Segment};
+use crate::status::Aside;
 use crate::writer::Active;
 
 /// Folder beside the segments that keeps bytes which were no record.
@@ -65,6 +66,8 @@ pub struct DamagedRange {
     /// What follows proves that an fsync covered these bytes: whatever was there had been acknowledged. Otherwise they
     /// lie in the last group of their segment, which a crash may have torn before anybody was told.
     pub acknowledged: bool,
+    /// How many of the bytes the disk did not give back; the copy has zeros in their place.
+    pub unreadable: u64,
     /// Where the bytes were copied; `None` when there are none, or when that failed.
     pub set_aside: Option<PathBuf>,
 }
@@ -78,6 +81,10 @@ pub(crate) struct Opened {
     /// Only when the journal was created just now: a segment of an earlier run is never written to again.
     pub(crate) active: Option<Active>,
     pub(crate) recovery: Recovery,
+    /// Positions in intact records.
+    pub(crate) held: u64,
+    pub(crate) damaged: Aside,
+    pub(crate) former: Aside,
 }
 
 /// Opens or creates the journal in `dir`.
@@ -97,12 +104,42 @@ pub(crate) fn open(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Opened, OpenError> {
     let (current, former): (Vec<_>, Vec<_>) = listing.segments.into_iter().partition(|file| file.id() == id);
     let former: Vec<String> = former.into_iter().map(|file| file.file_name).collect();
     if !former.is_empty() {
-        folder::move_former(fs.as_ref(), dir, &former).map_err(failed)?;
+        folder::move_aside(fs.as_ref(), dir, FORMER_DIR, &former).map_err(failed)?;
     }
-    let mut opened = Opened { id, sequence_next, segments: Vec::new(), active: None, recovery: Recovery::default() };
-    opened.recovery.foreign = listing.foreign;
+    let mut opened = Opened { sequence_next, ..Opened::empty(id, listing.foreign) };
     scan::all(fs.as_ref(), dir, current, &mut opened)?;
+    opened.damaged = count(fs.as_ref(), dir, DAMAGED_DIR)?;
+    opened.former = count(fs.as_ref(), dir, FORMER_DIR)?;
     Ok(opened)
+}
+
+fn count(fs: &dyn Fs, dir: &Path, aside: &str) -> Result<Aside, OpenError> {
+    let aside = dir.join(aside);
+    folder::count(fs, &aside).map_err(OpenError::io("list", &aside))
+}
+
+impl Opened {
+    fn empty(id: u128, foreign: Vec<String>) -> Self {
+        let recovery = Recovery { foreign, ..Recovery::default() };
+        Self {
+            id,
+            sequence_next: 2,
+            segments: Vec::new(),
+            active: None,
+            recovery,
+            held: 0,
+            damaged: Aside::default(),
+            former: Aside::default(),
+        }
+    }
+}
+
+impl Recovery {
+    /// J2: every position is in an intact record (`held` of them are) or reported as missing.
+    pub(crate) fn accounts_for(&self, held: u64) -> bool {
+        let missing: u64 = self.damaged.iter().map(|range| range.positions.end - range.positions.start).sum();
+        held + missing == self.next - self.first
+    }
 }
 
 fn create(fs: &dyn Fs, dir: &Path, foreign: Vec<String>) -> Result<Opened, OpenError> {
@@ -111,9 +148,11 @@ fn create(fs: &dyn Fs, dir: &Path, foreign: Vec<String>) -> Result<Opened, OpenE
     let header = SegmentHeader { id: random()?, sequence: 1, first: 0, salt: fold(random()?) };
     let file = segment::create(fs, dir, &header).map_err(failed)?;
     let active = Active::new(file, &header);
-    let segments = vec![active.segment()];
-    let recovery = Recovery { created: true, foreign, ..Recovery::default() };
-    Ok(Opened { id: header.id, sequence_next: 2, segments, active: Some(active), recovery })
+    let mut opened = Opened::empty(header.id, foreign);
+    opened.recovery.created = true;
+    opened.segments.push(active.segment());
+    opened.active = Some(active);
+    Ok(opened)
 }
 
 /// 64 of 128 random bits.

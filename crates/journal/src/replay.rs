@@ -54,7 +54,8 @@ impl Journal {
         };
         let mut replayed = Replayed::default();
         let mut expected = from.max(segments.first().map_or(end, |segment| segment.first));
-        for segment in segments.iter().filter(|segment| segment.next > from) {
+        let holds = |segment: &&Segment| segment.next > from && segment.next > segment.first;
+        for segment in segments.iter().filter(holds) {
             let path = segment.path(&self.dir);
             let io = |source| ReplayError::Io { path: path.clone(), source };
             let file = self.fs.open(&path).map_err(io)?;

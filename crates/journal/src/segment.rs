@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::format::{SegmentHeader, SegmentName};
-use crate::fs::{Fs, FsFile, read_fully, write_fully};
+use crate::fs::{Fs, FsFile, read_around, write_fully};
 
 /// Suffix of a file that is not finished; whatever bears it is removed at the next start.
 pub(crate) const UNFINISHED: &str = ".unfinished";
@@ -21,6 +21,8 @@ pub(crate) struct Segment {
     pub(crate) bytes: u64,
     /// Mark of its records, unless its header is damaged.
     pub(crate) salt: Option<u64>,
+    /// The disk does not give all of it back: it is never removed, only moved aside.
+    pub(crate) unreadable: bool,
 }
 
 impl Segment {
@@ -98,14 +100,14 @@ fn create_over(fs: &dyn Fs, path: &Path) -> io::Result<Box<dyn FsFile>> {
 /// Bytes copied at a time.
 const COPY_BYTES: u64 = 256 * 1024;
 
-/// Copies a range of bytes of `from` to the front of `to`.
+/// Copies a range of bytes of `from` to the front of `to`; zeros where they cannot be read.
 pub(crate) fn copy_range(from: &dyn FsFile, range: std::ops::Range<u64>, to: &dyn FsFile) -> io::Result<()> {
     let mut buffer = vec![0; usize::try_from(COPY_BYTES.min(range.end - range.start)).unwrap_or(usize::MAX)];
     let mut offset = range.start;
     while offset < range.end {
         let length = usize::try_from((range.end - offset).min(COPY_BYTES)).unwrap_or(usize::MAX);
         let chunk = buffer.get_mut(..length).unwrap_or_default();
-        if read_fully(from, offset, chunk)? < length {
+        if read_around(from, offset, chunk, &mut Vec::new())? < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         write_fully(to, offset - range.start, chunk)?;

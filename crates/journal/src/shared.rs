@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::segment::Segment;
-use crate::status::Timing;
+use crate::status::{Aside, Timing};
 
 /// Locks, also when a thread panicked while it held the lock: every change below is complete in one statement or two
 /// that cannot panic.
@@ -22,6 +22,10 @@ pub(crate) struct State {
     pub(crate) segments: VecDeque<Segment>,
     pub(crate) poisoned: Option<String>,
     pub(crate) disk_full: bool,
+    pub(crate) quota_reached: bool,
+    pub(crate) damaged: Aside,
+    pub(crate) former: Aside,
+    pub(crate) invariants_broken: u64,
     pub(crate) groups: u64,
     pub(crate) records: u64,
     pub(crate) fsync: Timing,
@@ -33,6 +37,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Counts a broken promise of ours; in debug builds nothing goes on after it.
+    pub(crate) fn broken(&self, invariant: &'static str, what: &str) {
+        locked(&self.state).invariants_broken += 1;
+        tracing::error!(invariant, what, "a check of the journal failed; this is a bug");
+        debug_assert!(false, "{invariant}: {what}");
+    }
+
     /// Refuses every write from now on. The first reason stays.
     pub(crate) fn poison(&self, reason: String) {
         let mut state = locked(&self.state);

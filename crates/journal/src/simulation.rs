@@ -10,6 +10,7 @@ mod disk;
 mod random;
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -55,6 +56,26 @@ impl SimulatedDisk {
         locked(&self.0).fail_sync_after(syncs);
     }
 
+    /// After so many further successful syncs of folders, one fails. Its names stay as undurable as they were.
+    pub fn fail_dir_sync_after(&self, syncs: u64) {
+        locked(&self.0).fail_dir_sync_after(syncs);
+    }
+
+    /// After so many further renames and links, one fails.
+    pub fn fail_rename_after(&self, renames: u64) {
+        locked(&self.0).fail_rename_after(renames);
+    }
+
+    /// The disk does not give these bytes of a file back; without a range it does not even open the file.
+    pub fn lose(&self, path: &Path, bytes: Option<Range<u64>>) {
+        locked(&self.0).lose(path, bytes);
+    }
+
+    /// From now on, syncs of the files below a folder, or of the folders there, say that they were done and do nothing.
+    pub fn ignore_syncs(&self, below: &Path, of_folders: bool) {
+        locked(&self.0).ignore_syncs(below, of_folders);
+    }
+
     /// How many fsyncs failed since the last power loss.
     pub fn failed_syncs(&self) -> u64 {
         locked(&self.0).failed_syncs()
@@ -70,9 +91,27 @@ impl SimulatedDisk {
         locked(&self.0).files()
     }
 
+    /// Paths of all folders, in order.
+    pub fn dirs(&self) -> Vec<PathBuf> {
+        locked(&self.0).dirs()
+    }
+
+    /// Gives a file a further name, as a hard link does.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken, `NotFound` when there is no such file.
+    pub fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        locked(&self.0).link(from, to)
+    }
+
     /// The bytes of a file as a program sees them; `None` when there is no such file.
     pub fn contents(&self, path: &Path) -> Option<Vec<u8>> {
         locked(&self.0).contents(path)
+    }
+
+    /// Puts a folder there with all its parents, durably.
+    pub fn place_dir(&self, path: &Path) {
+        locked(&self.0).place_dir(path);
     }
 
     /// Puts a file there, durably.

@@ -21,8 +21,16 @@ pub struct Status {
     pub queue_records: u64,
     /// Why it refuses writes until a restart, if it does.
     pub poisoned: Option<String>,
-    /// The last group found no room on the disk. Every append tries anew.
+    /// The last group found no room on the disk. Every append and [`crate::Journal::probe`] try anew.
     pub disk_full: bool,
+    /// The last group would have taken more than [`crate::Options::disk_bytes_max`].
+    pub quota_reached: bool,
+    /// What lies in `damaged/`: bytes that were no record, and segments of which a part cannot be read.
+    pub damaged: Aside,
+    /// What lies in `former/`: segments of journals that were renewed.
+    pub former: Aside,
+    /// How often a check of J1, J2 or J3 failed. Always 0, or there is a bug; debug builds panic instead.
+    pub invariants_broken: u64,
     /// The writer has ended.
     pub closed: bool,
     /// Groups written since it was opened.
@@ -31,6 +39,15 @@ pub struct Status {
     pub records: u64,
     /// How long the fsyncs of groups took.
     pub fsync: Timing,
+}
+
+/// Files that are kept and never read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// How many.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// Durations, counted in buckets.

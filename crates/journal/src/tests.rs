@@ -3,7 +3,10 @@
 mod crash;
 mod damage;
 mod disk;
+mod inspect;
 mod limits;
+mod lost;
 mod order;
 mod reading;
+mod room;
 mod support;

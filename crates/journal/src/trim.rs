@@ -2,6 +2,9 @@
 
 use crate::fault;
 use crate::queue::Task;
+use crate::recovery::DAMAGED_DIR;
+use crate::recovery::folder::move_aside;
+use crate::segment::{Failed, Segment};
 use crate::shared::locked;
 use crate::{Journal, MaintainError};
 
@@ -16,7 +19,7 @@ pub struct Trimmed {
 }
 
 impl Journal {
-    /// Removes every segment that holds no position at or above `through`: those below are durable elsewhere. When that
+    /// Removes every segment (or, where the disk does not give all of it back, moves it to `damaged/`) that holds no position at or above `through`: those below are durable elsewhere. When that
     /// is everything, a new segment is begun first, so that nothing is left but its header: that keeps id and position.
     ///
     /// Blocks for a few fsyncs and, when everything may go, for the records appended before. Segments go oldest first
@@ -34,32 +37,50 @@ impl Journal {
             }
         }
         let mut trimmed = Trimmed::default();
-        while let Some((path, bytes)) = self.oldest_below(through) {
+        while let Some(oldest) = self.oldest_below(through) {
+            let path = oldest.path(&self.dir);
             let io = |action| {
                 let path = path.clone();
                 move |source| MaintainError::Io { action, path, source }
             };
             fault::pass(fault::REMOVE_SEGMENT).map_err(io("remove"))?;
-            match self.fs.remove(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io("remove")(error)),
-                _ => {}
+            if oldest.unreadable {
+                // What a disk does not give back today it may give back to whoever knows more about disks.
+                let names = [oldest.name.to_string()];
+                move_aside(self.fs.as_ref(), &self.dir, DAMAGED_DIR, &names).map_err(maintain)?;
+            } else {
+                match self.fs.remove(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io("remove")(error)),
+                    _ => {}
+                }
             }
-            locked(&self.shared.state).segments.pop_front();
+            {
+                let mut state = locked(&self.shared.state);
+                state.segments.pop_front();
+                if oldest.unreadable {
+                    state.damaged.files += 1;
+                    state.damaged.bytes += oldest.bytes;
+                }
+            }
             if let Err(source) = self.fs.sync_dir(&self.dir) {
                 self.shared.poison(format!("cannot sync {}: {source}", self.dir.display()));
                 return Err(MaintainError::Io { action: "sync", path: self.dir.clone(), source });
             }
             trimmed.segments += 1;
-            trimmed.bytes += bytes;
+            trimmed.bytes += oldest.bytes;
         }
         Ok(trimmed)
     }
 
     /// The oldest segment, unless it is the last or still needed. It reaches up to where the one after it begins: what
     /// may be missing between them is not coming back.
-    fn oldest_below(&self, through: u64) -> Option<(std::path::PathBuf, u64)> {
+    fn oldest_below(&self, through: u64) -> Option<Segment> {
         let state = locked(&self.shared.state);
         let (oldest, after) = (state.segments.front()?, state.segments.get(1)?);
-        (after.first <= through).then(|| (oldest.path(&self.dir), oldest.bytes))
+        (after.first <= through).then(|| oldest.clone())
     }
+}
+
+fn maintain(failed: Failed) -> MaintainError {
+    MaintainError::Io { action: failed.action, path: failed.path, source: failed.source }
 }

@@ -15,8 +15,8 @@ use std::time::Instant;
 use crate::fault;
 use crate::format::{RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentName};
 use crate::fs::{Fs, FsFile, is_full, write_fully};
-use crate::recovery::folder::move_former;
-use crate::recovery::{Opened, fold};
+use crate::recovery::folder::move_aside;
+use crate::recovery::{FORMER_DIR, Opened, fold};
 use crate::segment::{self, Failed, SYNC, Segment};
 use crate::shared::{Shared, locked};
 use crate::{AppendError, Options};
@@ -49,7 +49,7 @@ impl Active {
     pub(crate) fn segment(&self) -> Segment {
         let SegmentHeader { id, sequence, first, salt } = self.header;
         let name = SegmentName { sequence, first, id };
-        Segment { name, first, next: first, bytes: self.synced, salt: Some(salt) }
+        Segment { name, first, next: first, bytes: self.synced, salt: Some(salt), unreadable: false }
     }
 
     fn is_empty(&self) -> bool {
@@ -69,15 +69,31 @@ pub(crate) struct Writer {
     sequence_next: u64,
     active: Option<Active>,
     buffer: Vec<u8>,
+    /// A write or an fsync of this writer failed: it never writes again.
+    failed: bool,
 }
 
 /// Positions stay below this, so that a table may keep them as signed numbers.
 const POSITION_LIMIT: u64 = i64::MAX as u64;
 
+/// Written and cut off again to find out whether there is room: about what a busy hub's group takes.
+const PROBE_BYTES: u64 = 256 * 1024;
+
 impl Writer {
     pub(crate) fn new(fs: Arc<dyn Fs>, dir: PathBuf, options: Options, shared: Arc<Shared>, opened: Opened) -> Self {
         let Opened { id, sequence_next, active, recovery, .. } = opened;
-        Self { fs, dir, options, shared, id, next: recovery.next, sequence_next, active, buffer: Vec::new() }
+        Self {
+            fs,
+            dir,
+            options,
+            shared,
+            id,
+            next: recovery.next,
+            sequence_next,
+            active,
+            buffer: Vec::new(),
+            failed: false,
+        }
     }
 
     /// Writes and syncs a group. Returns the position of its first record; nothing is kept on error, but for
@@ -90,6 +106,7 @@ impl Writer {
             return Err(self.poison("every position is used up".into()));
         };
         let bytes = group.iter().map(|record| (RECORD_HEADER_BYTES + record.payload.len()) as u64).sum();
+        self.refuse_beyond_quota(bytes)?;
         self.make_room(bytes).map_err(|failed| self.judge(failed))?;
         self.write(group).map_err(|failed| self.judge(failed))?;
         self.publish(next, group.len());
@@ -108,6 +125,28 @@ impl Writer {
         }
         self.begin_segment(self.id, self.next).map_err(|failed| self.judge(failed))?;
         Ok(true)
+    }
+
+    /// Finds out whether a group would find room now.
+    pub(crate) fn probe(&mut self) -> Result<(), AppendError> {
+        self.refuse_if_poisoned()?;
+        self.refuse_beyond_quota(PROBE_BYTES.min(self.options.segment_bytes_max))?;
+        self.write_and_cut_off().map_err(|failed| self.judge(failed))?;
+        let mut state = locked(&self.shared.state);
+        (state.disk_full, state.quota_reached) = (false, false);
+        Ok(())
+    }
+
+    fn write_and_cut_off(&mut self) -> Result<(), Failed> {
+        self.make_room(0)?;
+        if let Some(active) = self.active.as_mut() {
+            let path = active.segment().path(&self.dir);
+            active.frayed = true;
+            let length = PROBE_BYTES.min(self.options.segment_bytes_max);
+            let zeros = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+            write_fully(active.file.as_ref(), active.synced, &zeros).map_err(Failed::at("write", &path))?;
+        }
+        self.mend()
     }
 
     /// Begins a new journal in the same folder, at position 0, and moves the old one's segments out of the way.
@@ -130,7 +169,10 @@ impl Writer {
         }
         (self.id, self.next) = (id, 0);
         let names: Vec<String> = former.iter().map(|segment| segment.name.to_string()).collect();
-        move_former(self.fs.as_ref(), &self.dir, &names)?;
+        move_aside(self.fs.as_ref(), &self.dir, FORMER_DIR, &names)?;
+        let mut state = locked(&self.shared.state);
+        state.former.files += former.len() as u64;
+        state.former.bytes += former.iter().map(|segment| segment.bytes).sum::<u64>();
         Ok(id)
     }
 
@@ -139,6 +181,23 @@ impl Writer {
             Some(_) => Err(AppendError::Poisoned),
             None => Ok(()),
         }
+    }
+
+    fn refuse_beyond_quota(&self, bytes: u64) -> Result<(), AppendError> {
+        let mut state = locked(&self.shared.state);
+        let held: u64 = state.segments.iter().map(|segment| segment.bytes).sum();
+        if held.saturating_add(bytes) <= self.options.disk_bytes_max {
+            return Ok(());
+        }
+        if !state.quota_reached {
+            tracing::warn!(
+                held,
+                limit = self.options.disk_bytes_max,
+                "the journal takes as much of the disk as it may"
+            );
+        }
+        state.quota_reached = true;
+        Err(AppendError::QuotaReached)
     }
 
     /// Makes sure that there is a segment, that it is not full, and that it ends where its last synced record ends.
@@ -181,6 +240,9 @@ impl Writer {
         };
         let path = active.segment().path(&self.dir);
         encode(group, active.header.salt, self.next, &mut self.buffer);
+        if self.failed {
+            self.shared.broken("J3", "a group is written after a write or an fsync failed");
+        }
 
         active.frayed = true;
         fault::pass(fault::APPEND).map_err(Failed::at("write", &path))?;
@@ -194,6 +256,10 @@ impl Writer {
 
         active.frayed = false;
         active.synced += self.buffer.len() as u64;
+        // A file that is shorter than what was synced has lost records that are about to be acknowledged.
+        if active.file.len().is_ok_and(|len| len != active.synced) {
+            self.shared.broken("J1", "a segment does not end where its last synced record ends");
+        }
         // One large record must not hold its memory for ever.
         self.buffer.clear();
         self.buffer.shrink_to(usize::try_from(self.options.group_bytes_max).unwrap_or(usize::MAX));
@@ -205,7 +271,7 @@ impl Writer {
         self.next = next;
         let mut state = locked(&self.shared.state);
         state.next = next;
-        state.disk_full = false;
+        (state.disk_full, state.quota_reached) = (false, false);
         state.groups += 1;
         state.records += records as u64;
         if let (Some(segment), Some(active)) = (state.segments.back_mut(), self.active.as_ref()) {
@@ -242,6 +308,7 @@ impl Writer {
     }
 
     fn poison(&mut self, reason: String) -> AppendError {
+        self.failed = true;
         self.shared.poison(reason);
         AppendError::Poisoned
     }

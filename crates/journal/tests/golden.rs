@@ -82,3 +82,80 @@ fn version_1_opens_when_damaged() {
     assert_eq!(aside.len(), 2);
     assert!(aside.iter().all(|path| path.starts_with(copy.path().join("damaged")) && path.is_file()));
 }
+
+/// The format as its page describes it, read by hand: bits are counted one by one, nothing of the journal is used.
+mod by_hand {
+    /// CRC32C, reflected, one bit at a time.
+    pub(super) fn crc32c(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 })
+        })
+    }
+
+    fn number(bytes: &[u8]) -> u64 {
+        bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    /// The records of a segment up to its end or to the first that does not check: position, count, payload.
+    pub(super) fn records(segment: &[u8]) -> Vec<(u64, u32, Vec<u8>)> {
+        assert_eq!(segment[..12], *b"\x89HSJ\r\n\x1a\n\x01\0\0\0");
+        assert_eq!(number(&segment[60..64]), u64::from(crc32c(&segment[..60])), "the header's checksum");
+        let mark = &segment[48..56];
+        let (mut records, mut at) = (Vec::new(), 64);
+        while let Some(header) = segment.get(at..at + 36) {
+            let length = usize::try_from(number(&header[20..24])).expect("a length");
+            let intact = header[..8] == *mark && number(&header[32..36]) == u64::from(crc32c(&header[..32]));
+            let Some(payload) = segment.get(at + 36..at + 36 + length).filter(|_| intact) else { break };
+            if number(&header[28..32]) != u64::from(crc32c(&[&header[..28], payload].concat())) {
+                break;
+            }
+            let count = u32::try_from(number(&header[16..20])).expect("a count");
+            records.push((number(&header[8..16]), count, payload.to_vec()));
+            at += 36 + length;
+        }
+        records
+    }
+}
+
+/// The files of a sample, in the order of their names.
+fn segments(sample: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/formats").join(sample);
+    let entries = std::fs::read_dir(folder).expect("the sample").map(|entry| entry.expect("readable").path());
+    let mut paths: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).expect("readable")).collect()
+}
+
+/// What the journal reads is what a reader made of the page alone reads.
+#[test]
+fn the_page_of_the_format_says_enough_to_read_it() {
+    assert_eq!(by_hand::crc32c(b"123456789"), 0xe306_9283, "the check value of RFC 3720");
+    let read: Vec<_> = segments("journal-v1").iter().flat_map(|segment| by_hand::records(segment)).collect();
+    assert_eq!(read, written());
+    let torn: Vec<_> = segments("journal-v1-torn").iter().flat_map(|segment| by_hand::records(segment)).collect();
+    assert_eq!(torn, written()[..5]);
+    let renewed: Vec<_> = segments("journal-v1-renewed").iter().flat_map(|segment| by_hand::records(segment)).collect();
+    assert_eq!(renewed, [(0, 2, b"after the renewal\n".to_vec())]);
+}
+
+/// A journal whose last write did not finish: the tail is kept aside and cut off, nothing else is reported.
+#[test]
+fn version_1_opens_when_torn() {
+    let (copy, journal, recovery) = open_copy("journal-v1-torn");
+    assert_eq!(replay(&journal), written()[..5]);
+    assert_eq!((recovery.first, recovery.next, recovery.damaged), (0, 15, vec![]));
+    let torn = recovery.torn.expect("the last record is cut short");
+    assert_eq!(torn.bytes, 64..99);
+    assert!(torn.set_aside.is_some_and(|path| path.starts_with(copy.path().join("damaged")) && path.is_file()));
+}
+
+/// A journal that was renewed: another id, positions from 0, the old segments in `former/`, untouched.
+#[test]
+fn version_1_opens_when_renewed() {
+    let (_copy, journal, recovery) = open_copy("journal-v1-renewed");
+    assert_ne!(journal.id(), ID);
+    assert_eq!(replay(&journal), [(0, 2, b"after the renewal\n".to_vec())]);
+    assert_eq!((recovery.first, recovery.next, recovery.torn, recovery.damaged), (0, 2, None, vec![]));
+    let former = segments("journal-v1-renewed/former");
+    assert_eq!(former.iter().flat_map(|segment| by_hand::records(segment)).collect::<Vec<_>>(), written());
+}

@@ -73,6 +73,18 @@ impl FsFile for File {
         File::set_len(self, len)
     }
 
+    #[cfg(target_os = "linux")]
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        match fallocate(self, FallocateFlags::empty(), 0, len).map_err(io::Error::from) {
+            // Some file systems cannot; written bytes take their place on nearly all of them.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                super::write_zeros(&|offset, bytes| FileExt::write_at(self, bytes, offset), len)
+            }
+            allocated => allocated,
+        }
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         File::sync_data(self)
     }

@@ -1,6 +1,7 @@
 use std::io;
+use std::ops::Range;
 
-use crate::fs::{FsFile, read_fully};
+use crate::fs::{FsFile, read_around};
 
 /// Bytes read at a time when less was asked for: large enough that calls do not count, small beside a record's limit.
 pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
@@ -12,16 +13,22 @@ pub(super) struct Window<'a> {
     end: u64,
     start: u64,
     bytes: Vec<u8>,
+    unreadable: Vec<Range<u64>>,
 }
 
 impl<'a> Window<'a> {
     /// Shows the file's bytes below `end`.
     pub(super) fn new(file: &'a dyn FsFile, end: u64) -> Self {
-        Self { file, end, start: 0, bytes: Vec::new() }
+        Self { file, end, start: 0, bytes: Vec::new(), unreadable: Vec::new() }
     }
 
     pub(super) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// What the disk did not give back so far, in order; zeros were seen in its place.
+    pub(super) fn unreadable(&self) -> &[Range<u64>] {
+        &self.unreadable
     }
 
     /// The `length` bytes at `offset`; fewer where the window's end (or the file's) comes first.
@@ -67,7 +74,7 @@ impl<'a> Window<'a> {
         if length > held {
             self.bytes.resize(length, 0);
             let fresh = self.bytes.get_mut(held..).unwrap_or_default();
-            let read = read_fully(self.file, offset + held as u64, fresh)?;
+            let read = read_around(self.file, offset + held as u64, fresh, &mut self.unreadable)?;
             self.bytes.truncate(held + read);
         }
         Ok(())

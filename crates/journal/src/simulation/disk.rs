@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::contents::Contents;
@@ -73,7 +74,13 @@ pub(super) struct Disk {
     changes_left: Option<u64>,
     syncs_left: Option<u64>,
     failed_syncs: u64,
+    dir_syncs_left: Option<u64>,
+    renames_left: Option<u64>,
+    /// Ranges that cannot be read; of an inode that cannot be opened, all.
+    lost: Vec<(usize, Option<Range<u64>>)>,
     capacity: Option<u64>,
+    /// Syncs of files below a folder (or of folders) that do nothing.
+    ignored: Vec<(PathBuf, bool)>,
 }
 
 fn stopped<T>() -> io::Result<T> {
@@ -92,7 +99,11 @@ impl Disk {
             changes_left: None,
             syncs_left: None,
             failed_syncs: 0,
+            dir_syncs_left: None,
+            renames_left: None,
+            lost: Vec::new(),
             capacity: None,
+            ignored: Vec::new(),
         }
     }
 
@@ -123,6 +134,8 @@ impl Disk {
         self.boot += 1;
         self.changes_left = None;
         self.syncs_left = None;
+        self.dir_syncs_left = None;
+        self.renames_left = None;
     }
 
     pub(super) fn stop_after(&mut self, changes: u64) {
@@ -137,6 +150,24 @@ impl Disk {
         self.syncs_left = Some(syncs);
     }
 
+    pub(super) fn fail_dir_sync_after(&mut self, syncs: u64) {
+        self.dir_syncs_left = Some(syncs);
+    }
+
+    pub(super) fn fail_rename_after(&mut self, renames: u64) {
+        self.renames_left = Some(renames);
+    }
+
+    pub(super) fn ignore_syncs(&mut self, below: &Path, of_folders: bool) {
+        self.ignored.push((below.to_owned(), of_folders));
+    }
+
+    pub(super) fn lose(&mut self, path: &Path, bytes: Option<Range<u64>>) {
+        if let Some(inode) = self.visible.files.get(path) {
+            self.lost.push((*inode, bytes));
+        }
+    }
+
     pub(super) fn failed_syncs(&self) -> u64 {
         self.failed_syncs
     }
@@ -149,9 +180,19 @@ impl Disk {
         self.visible.files.keys().cloned().collect()
     }
 
+    pub(super) fn dirs(&self) -> Vec<PathBuf> {
+        self.visible.dirs.iter().cloned().collect()
+    }
+
     pub(super) fn contents(&self, path: &Path) -> Option<Vec<u8>> {
         let inode = *self.visible.files.get(path)?;
         self.inodes.get(inode).map(|contents| contents.visible().to_vec())
+    }
+
+    pub(super) fn place_dir(&mut self, path: &Path) {
+        for names in [&mut self.visible, &mut self.durable] {
+            names.dirs.extend(path.ancestors().map(Path::to_owned));
+        }
     }
 
     pub(super) fn place(&mut self, path: &Path, bytes: &[u8]) {
@@ -202,19 +243,36 @@ impl Disk {
 
     pub(super) fn open(&self, path: &Path) -> io::Result<(usize, u64)> {
         self.running()?;
-        self.visible.files.get(path).map(|inode| (*inode, self.boot)).ok_or_else(|| ErrorKind::NotFound.into())
+        let inode = *self.visible.files.get(path).ok_or(ErrorKind::NotFound)?;
+        if self.lost.iter().any(|(lost, bytes)| *lost == inode && bytes.is_none()) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        Ok((inode, self.boot))
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         self.parent_exists(to)?;
-        let (inode, _) = self.open(from)?;
+        let inode = self.inode(from)?;
         self.spend_change()?;
+        fails_now(&mut self.renames_left)?;
         self.change_names(NameChange::Rename { from: from.to_owned(), to: to.to_owned(), inode });
         Ok(())
     }
 
+    pub(super) fn link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.parent_exists(to)?;
+        let inode = self.inode(from)?;
+        if self.visible.files.contains_key(to) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.spend_change()?;
+        fails_now(&mut self.renames_left)?;
+        self.change_names(NameChange::Link(to.to_owned(), inode));
+        Ok(())
+    }
+
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
-        self.open(path)?;
+        self.inode(path)?;
         self.spend_change()?;
         self.change_names(NameChange::Unlink(path.to_owned()));
         Ok(())
@@ -226,6 +284,10 @@ impl Disk {
             return Err(ErrorKind::NotFound.into());
         }
         self.spend_change()?;
+        fails_now(&mut self.dir_syncs_left)?;
+        if self.ignored.iter().any(|(below, of_folders)| *of_folders && dir.starts_with(below)) {
+            return Ok(());
+        }
         let (synced, left) = std::mem::take(&mut self.unsynced).into_iter().partition(|change| change.touches(dir));
         self.unsynced = left;
         let synced: Vec<NameChange> = synced;
@@ -244,6 +306,11 @@ impl Disk {
     }
 
     pub(super) fn read_at(&mut self, inode: usize, boot: u64, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let end = offset + into.len() as u64;
+        let overlaps = |lost: &Range<u64>| lost.start < end && offset < lost.end;
+        if self.lost.iter().any(|(lost, bytes)| *lost == inode && bytes.as_ref().is_none_or(overlaps)) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         let contents = self.file(inode, boot)?.visible();
         let from = contents.get(place(offset)..).unwrap_or_default();
         let length = from.len().min(into.len());
@@ -287,6 +354,12 @@ impl Disk {
     pub(super) fn sync_data(&mut self, inode: usize, boot: u64) -> io::Result<()> {
         self.file(inode, boot)?;
         self.spend_change()?;
+        let mut names = self.visible.files.iter().filter(|(_, named)| **named == inode).map(|(path, _)| path);
+        let is_ignored =
+            |path: &PathBuf| self.ignored.iter().any(|(below, of_dirs)| !of_dirs && path.starts_with(below));
+        if names.any(is_ignored) {
+            return Ok(());
+        }
         let fails = self.syncs_left == Some(0);
         self.syncs_left = if fails { None } else { self.syncs_left.map(|left| left - 1) };
         let Some(contents) = self.inodes.get_mut(inode) else {
@@ -302,6 +375,11 @@ impl Disk {
     }
 
     // How it keeps count.
+
+    fn inode(&self, path: &Path) -> io::Result<usize> {
+        self.running()?;
+        self.visible.files.get(path).copied().ok_or_else(|| ErrorKind::NotFound.into())
+    }
 
     fn running(&self) -> io::Result<()> {
         if self.stopped() { stopped() } else { Ok(()) }
@@ -337,11 +415,30 @@ impl Disk {
 
     /// Bytes that still fit; `None` without a limit.
     fn room(&self) -> Option<u64> {
-        let files = self.visible.files.values().filter_map(|inode| self.inodes.get(*inode));
+        let named: BTreeSet<usize> = self.visible.files.values().copied().collect();
+        let files = named.iter().filter_map(|inode| self.inodes.get(*inode));
         let used: u64 = files.map(|contents| contents.visible().len() as u64).sum();
         self.capacity.map(|capacity| capacity.saturating_sub(used))
     }
 }
+
+/// Counts down to a failure; it happens once.
+fn fails_now(left: &mut Option<u64>) -> io::Result<()> {
+    match left {
+        Some(0) => {
+            *left = None;
+            Err(io::Error::from_raw_os_error(EIO))
+        }
+        Some(more) => {
+            *more -= 1;
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// What Linux says of a disk that failed.
+const EIO: i32 = 5;
 
 fn place(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)

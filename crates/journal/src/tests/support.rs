@@ -10,8 +10,13 @@ use crate::{AppendError, Fs, Journal, Options, Recovery};
 pub(super) const DIR: &str = "/data/journal";
 
 /// Limits so small that every few records begin a segment.
-pub(super) const SMALL: Options =
-    Options { segment_bytes_max: 600, group_bytes_max: 1500, queue_bytes_max: 1 << 20, record_bytes_max: 1 << 16 };
+pub(super) const SMALL: Options = Options {
+    segment_bytes_max: 600,
+    group_bytes_max: 1500,
+    queue_bytes_max: 1 << 20,
+    disk_bytes_max: u64::MAX,
+    record_bytes_max: 1 << 16,
+};
 
 pub(super) fn open(fs: &(impl Fs + Clone + 'static), options: Options) -> (Journal, Recovery) {
     Journal::open(Path::new(DIR), Arc::new(fs.clone()), options).expect("the journal opens")
