@@ -5,7 +5,7 @@ use acceptance::Sandbox;
 #[test]
 fn every_command_explains_itself() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 22] = [
         &[],
         &["serve"],
         &["demo"],
@@ -24,6 +24,8 @@ fn every_command_explains_itself() {
         &["token", "create"],
         &["token", "list"],
         &["token", "revoke"],
+        &["inspect"],
+        &["inspect", "journal"],
         &["config"],
         &["config", "show"],
     ];

@@ -3,6 +3,7 @@
 mod config;
 mod folder;
 mod help;
+mod inspect;
 mod kpi;
 mod query;
 mod schema;

@@ -60,13 +60,18 @@ impl Folder {
 
     /// Where acknowledged requests lie until the table holds them.
     pub(crate) fn journal(&self) -> PathBuf {
-        self.root.join("journal")
+        journal_in(&self.root)
     }
 
     /// Where the public archive is written, unless configured otherwise.
     pub(crate) fn archive(&self) -> PathBuf {
         self.root.join("archive")
     }
+}
+
+/// Where acknowledged requests lie in the folder `root` until the table holds them.
+pub(crate) fn journal_in(root: &Path) -> PathBuf {
+    root.join("journal")
 }
 
 /// Where the schemas that an operator added lie in the folder `root`.

@@ -16,6 +16,9 @@ use crate::pipeline::Pipeline;
 /// After a failure a job tries again after this long, or after its own period if that is shorter.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
+/// While there is no room, it is looked for this often: senders are to be served again within five seconds of room.
+const ROOM_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A publication may take this long beside its period before it counts as late.
 const PUBLICATION_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -88,6 +91,7 @@ pub(crate) fn start(
 ) -> TaskTracker {
     let jobs = TaskTracker::new();
     jobs.spawn(flush(Arc::clone(pipeline), config.clone(), Arc::clone(health), stop.clone()));
+    jobs.spawn(find_room(Arc::clone(pipeline), config.store.compact_parts, Arc::clone(health), stop.clone()));
     if config.archive.enabled {
         let publisher = Arc::clone(publisher);
         jobs.spawn(publish(publisher, archive, config.archive.interval.duration(), Arc::clone(health), stop.clone()));
@@ -116,6 +120,21 @@ async fn flush(pipeline: Arc<Pipeline>, config: Config, health: Arc<Health>, sto
         let result = flush_and_compact(&pipeline, config.store.compact_parts).await;
         wait = if result.is_ok() { interval } else { RETRY_AFTER.min(interval) };
         note(&health.flush, &result, "flush");
+    }
+}
+
+/// Takes events in again as soon as there is room, and writes at once what could not be written meanwhile.
+async fn find_room(pipeline: Arc<Pipeline>, compact_parts: usize, health: Arc<Health>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(ROOM_INTERVAL) => {}
+        }
+        match pipeline.look_for_room() {
+            Ok(false) => {}
+            Ok(true) => note(&health.flush, &flush_and_compact(&pipeline, compact_parts).await, "flush"),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot find out whether there is room"),
+        }
     }
 }
 

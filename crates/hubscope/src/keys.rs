@@ -18,6 +18,7 @@ use anyhow::Result;
 use event::{CollectorId, EventTime, Position, RequestKey};
 use ingest::{CollectError, Outcome, Outcomes, Receipt};
 use schema::Registry;
+use store::DurableFs;
 
 use file::Hour;
 
@@ -83,6 +84,7 @@ struct Known {
 /// All keys of a folder.
 #[derive(Debug)]
 pub(crate) struct Keys {
+    disk: DurableFs,
     folder: PathBuf,
     keep: Duration,
     keys_max: usize,
@@ -90,16 +92,19 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// No keys yet; their files lie in `folder`. They are remembered for `keep`, and at most `keys_max` of them.
-    pub(crate) fn new(folder: PathBuf, keep: Duration, keys_max: usize) -> Self {
-        Self { folder, keep, keys_max, known: Mutex::default() }
+    /// No keys yet; their files lie in `folder` and are changed through `disk`. They are remembered for `keep`, and at most `keys_max` of them.
+    pub(crate) fn new(disk: DurableFs, folder: PathBuf, keep: Duration, keys_max: usize) -> Self {
+        Self { disk, folder, keep, keys_max, known: Mutex::default() }
     }
 
-    /// Reads the files.
+    /// Reads the files, and removes what an earlier life left half written.
     ///
     /// # Errors
     /// A file that cannot be read or understood; with its path.
     pub(crate) fn read(&self, registry: &Registry) -> Result<()> {
+        if self.folder.is_dir() {
+            self.disk.remove_temporaries(&self.folder)?;
+        }
         let mut known = self.known();
         for hour in file::hours(&self.folder)? {
             for (name, remembered) in file::read(&self.folder, hour, registry)? {
@@ -163,14 +168,14 @@ impl Keys {
             let unwritten = std::mem::take(&mut known.unwritten);
             (known.of_hours(&unwritten), unwritten)
         };
-        let written = hours.iter().try_for_each(|(hour, keys)| file::write(&self.folder, *hour, keys));
+        let written = hours.iter().try_for_each(|(hour, keys)| file::write(&self.disk, &self.folder, *hour, keys));
         if let Err(error) = written {
             self.known().unwritten.extend(unwritten);
             return Err(error);
         }
         for hour in file::hours(&self.folder)? {
             if hour < Hour::of(oldest) {
-                file::remove(&self.folder, hour)?;
+                file::remove(&self.disk, &self.folder, hour)?;
             }
         }
         Ok(())
@@ -271,7 +276,7 @@ mod tests {
     }
 
     fn open(folder: &std::path::Path, keep_hours: u64, keys_max: usize) -> Keys {
-        let keys = Keys::new(folder.to_owned(), Duration::from_secs(3600 * keep_hours), keys_max);
+        let keys = Keys::new(DurableFs::default(), folder.to_owned(), Duration::from_secs(3600 * keep_hours), keys_max);
         keys.read(&Registry::builtin()).unwrap();
         keys
     }
@@ -357,7 +362,7 @@ mod tests {
     fn a_file_that_is_not_understood_is_named() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("1970-01-01T00.json"), "{").unwrap();
-        let keys = Keys::new(dir.path().to_owned(), Duration::MAX, 1);
+        let keys = Keys::new(DurableFs::default(), dir.path().to_owned(), Duration::MAX, 1);
         let error = format!("{:#}", keys.read(&Registry::builtin()).unwrap_err());
         assert!(error.contains("1970-01-01T00.json"), "{error}");
     }

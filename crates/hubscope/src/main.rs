@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Arguments, Usage};
+use crate::cli::{Arguments, Unsound, Usage};
 
 /// A request is hundreds of small allocations, most of them freed by another thread: the system's allocator took a
 /// quarter of the door's time.
@@ -35,6 +35,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EXIT_FAILED: u8 = 1;
 /// A command that was asked for something it cannot do; clap's own errors end so too.
 const EXIT_USAGE: u8 = 2;
+/// A verification that found something wrong.
+const EXIT_UNSOUND: u8 = 3;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -44,7 +46,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hubscope: {error:#}");
-            ExitCode::from(if error.is::<Usage>() { EXIT_USAGE } else { EXIT_FAILED })
+            ExitCode::from(match error {
+                error if error.is::<Usage>() => EXIT_USAGE,
+                error if error.is::<Unsound>() => EXIT_UNSOUND,
+                _ => EXIT_FAILED,
+            })
         }
     }
 }

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use crate::jobs::Health;
 use crate::operations::Operations;
+use crate::pipeline::Shortage;
 
 /// Every name begins so.
 const PREFIX: &str = "hubscope";
@@ -65,7 +66,21 @@ impl Figures {
         page.counter("journal_groups_written", "Groups of requests, each of one fsync", status.groups)?;
         let poisoned = i64::from(status.poisoned.is_some());
         page.gauge("journal_poisoned", "1 when an fsync failed: nothing is taken until a restart", poisoned)?;
-        page.gauge("journal_disk_full", "1 when the last write found no room", i64::from(status.disk_full))?;
+        let shortage = self.operations.pipeline.shortage();
+        let (disk, quota) = (shortage == Some(Shortage::Disk), shortage == Some(Shortage::Quota));
+        page.gauge("journal_disk_full", "1 while the disk is full: nothing is taken", i64::from(disk))?;
+        page.gauge("journal_quota_reached", "1 while the journal may not grow: nothing is taken", i64::from(quota))?;
+        let reserve = self.operations.pipeline.reserve_bytes();
+        page.gauge("reserve_bytes", "Room kept free for a full disk; 0 while it is used", whole(reserve))?;
+        page.gauge("journal_damaged_files", "Damaged pieces of the journal set aside", whole(status.damaged.files))?;
+        page.gauge("journal_damaged_bytes", "Bytes of these", whole(status.damaged.bytes))?;
+        page.gauge("journal_former_files", "Segments of former journals", whole(status.former.files))?;
+        page.gauge("journal_former_bytes", "Bytes of these", whole(status.former.bytes))?;
+        page.counter(
+            "journal_invariants_broken",
+            "Checks of the journal that failed; always 0, or there is a bug",
+            status.invariants_broken,
+        )?;
         page.timing("journal_fsync_seconds", "Time of fsyncs", &status.fsync)
     }
 

@@ -13,6 +13,7 @@ use query::{Answer, Catalogue, Engine, Hubs, Params, Scope, SqlOptions};
 use serde::{Deserialize, Serialize};
 use store::{ImportUnit, Imported};
 
+use crate::cli::JournalReport;
 use crate::config::Config;
 use crate::folder::Folder;
 use crate::output::Format;
@@ -37,10 +38,11 @@ pub(crate) enum Request {
     CreateToken { hub: Option<String>, may: String },
     Tokens,
     RevokeToken { id: String },
+    InspectJournal,
 }
 
 /// The commands of [`Request`], by name.
-pub(crate) const COMMANDS: [&str; 10] = [
+pub(crate) const COMMANDS: [&str; 11] = [
     "query",
     "kpi",
     "import-cloud-log",
@@ -51,6 +53,7 @@ pub(crate) const COMMANDS: [&str; 10] = [
     "create-token",
     "tokens",
     "revoke-token",
+    "inspect-journal",
 ];
 
 /// What comes back.
@@ -143,6 +146,11 @@ impl Operations {
             Request::RevokeToken { id } => {
                 self.tokens.revoke(&id)?;
                 Ok(Reply::Text(format!("revoked {id}\n")))
+            }
+            Request::InspectJournal => {
+                let pipeline = Arc::clone(&self.pipeline);
+                let inspection = tokio::task::spawn_blocking(move || pipeline.inspect_journal()).await??;
+                Ok(Reply::Text(serde_json::to_string(&JournalReport::of(&inspection, true))?))
             }
             Request::Schemas => Ok(Reply::Text(registry::listed(&self.pipeline.admission.registry()))),
         }

@@ -8,6 +8,9 @@
 //! The journal and the store never meet but here. An answer is sent from one place, [`Pipeline::collect`], after the
 //! journal's writer has synced the record and put its rows into the tail.
 
+mod room;
+#[cfg(all(test, feature = "failpoints"))]
+mod simulation;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +30,9 @@ use tokio::sync::{Notify, oneshot};
 use crate::config::Config;
 use crate::folder::{Folder, keys_in};
 use crate::keys::{Keys, Remembered};
+
+pub(crate) use room::Shortage;
+use room::{Room, is_full};
 
 /// Requests of more events than this are turned into columns on a blocking thread; of fewer, many together.
 const EVENTS_INLINE_MAX: usize = 32;
@@ -52,6 +58,9 @@ pub(crate) struct Pipeline {
     pub(crate) collector: CollectorId,
     keys: Arc<Keys>,
     journal: Journal,
+    room: Room,
+    /// Held by the one flush at a time: of two that write the keys of an hour, the later must come last.
+    flushing: tokio::sync::Mutex<()>,
     flush_bytes: usize,
     tail_bytes_max: usize,
     tail_full: Notify,
@@ -72,11 +81,12 @@ impl Pipeline {
         admission: Arc<Admission>,
     ) -> Result<Self> {
         let columns = admission.registry().columns();
-        let store = Store::open_on(folder.root(), disks.table, store::Options::default(), &columns);
+        let store = Store::open_on(folder.root(), disks.table.clone(), store::Options::default(), &columns);
         let store = store.await.context("cannot open the table")?;
+        let room = Room::new(Arc::clone(&disks.journal), folder.root(), config.store.reserve.bytes());
         let journal = open_journal(folder, disks.journal, config)?;
         let keep = config.idempotency.keep.duration();
-        let keys = Keys::new(keys_in(folder.root()), keep, config.idempotency.keys_max);
+        let keys = Keys::new(disks.table, keys_in(folder.root()), keep, config.idempotency.keys_max);
         keys.read(&admission.registry()).context("cannot read the keys of earlier requests")?;
         let collector = own_collector(&journal, &store)?;
         store.attach(collector.clone());
@@ -86,6 +96,8 @@ impl Pipeline {
             collector,
             keys: Arc::new(keys),
             journal,
+            room,
+            flushing: tokio::sync::Mutex::default(),
             flush_bytes: config.store.flush_size.in_memory(),
             tail_bytes_max: config.store.tail_size.in_memory(),
             tail_full: Notify::new(),
@@ -122,7 +134,7 @@ impl Pipeline {
                 self.newest.fetch_max(batch.received.micros(), Ordering::Relaxed);
                 Shown::of(batch).show(&self.store, Position(record.first));
                 if self.store.tail_bytes() >= self.flush_bytes {
-                    runtime.block_on(self.store.flush())?;
+                    runtime.block_on(self.flush_replayed())?;
                 }
                 Ok(())
             })
@@ -138,8 +150,37 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Writes the tail to the table and trims the journal behind it. Safe to call at any time.
+    /// Makes room in memory amid a replay. A full disk does not stop a start as long as the tail may grow.
+    async fn flush_replayed(&self) -> Result<()> {
+        let flushed = async || self.store.flush().await.map(drop).context("cannot write the tail to the table");
+        let Err(error) = flushed().await else { return Ok(()) };
+        if !is_full(&error) {
+            return Err(error);
+        }
+        if self.room.give_up()? && flushed().await.is_ok() || self.store.status().tail_bytes < self.tail_bytes_max {
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// Writes the tail to the table and trims the journal behind it. Where the disk is full, what was kept free for this
+    /// is used. Safe to call at any time.
     pub(crate) async fn flush(&self) -> Result<()> {
+        let _alone = self.flushing.lock().await;
+        let flushed = self.flush_and_trim().await;
+        if !flushed.as_ref().is_err_and(is_full) {
+            return flushed;
+        }
+        if !tokio::task::block_in_place(|| self.room.give_up())? {
+            return flushed;
+        }
+        tracing::warn!("the disk is full: the table is written into the room that was kept free");
+        let flushed = self.flush_and_trim().await;
+        tokio::task::block_in_place(|| self.room.hold())?;
+        flushed
+    }
+
+    async fn flush_and_trim(&self) -> Result<()> {
         let begins_anew = Instant::now();
         let flushed = self.store.flush().await.context("cannot write the tail to the table")?;
         // What came while it was written is at most as old as the flush.
@@ -162,6 +203,11 @@ impl Pipeline {
     /// Returns when the tail has reached half of the size at which senders are refused. Cancel safe.
     pub(crate) async fn tail_pressing(&self) {
         self.tail_pressing.notified().await;
+    }
+
+    /// Looks at what lies in the journal, up to what is acknowledged.
+    pub(crate) fn inspect_journal(&self) -> Result<journal::Inspection> {
+        self.journal.inspect().context("cannot read the journal")
     }
 
     /// The journal's figures.
@@ -203,6 +249,9 @@ impl Pipeline {
     }
 
     async fn keep_new(&self, batch: Batch, begun: Option<Begun>) -> Result<Receipt, CollectError> {
+        if let Some(shortage) = self.room.shortage() {
+            return Err(shortage.into());
+        }
         let tail_bytes = self.store.tail_bytes();
         let was_empty = tail_bytes == 0;
         if tail_bytes >= self.tail_bytes_max {
@@ -267,13 +316,28 @@ impl Pipeline {
         );
         match answered.await {
             Ok(Ok(first)) => Ok(first),
-            Ok(Err(error)) => Err(refused(&error)),
+            Ok(Err(error)) => {
+                self.note_shortage(&error);
+                Err(refused(&error))
+            }
             Err(_) => Err(CollectError::Closed),
         }
     }
 }
 
 impl Pipeline {
+    fn note_shortage(&self, error: &AppendError) {
+        match error {
+            AppendError::DiskFull => self.room.note(Some(Shortage::Disk)),
+            AppendError::QuotaReached => {
+                self.room.note(Some(Shortage::Quota));
+                // A flush lets the journal go.
+                self.tail_full.notify_one();
+            }
+            _ => {}
+        }
+    }
+
     /// Remembers the key of a batch that the journal gave back, if it has one.
     fn remember(&self, batch: &Batch, first: Position) {
         let Some(key) = &batch.key else { return };
@@ -350,6 +414,7 @@ fn open_journal(folder: &Folder, disk: Arc<dyn journal::Fs>, config: &Config) ->
     let options = journal::Options {
         segment_bytes_max: config.journal.segment_size.bytes(),
         queue_bytes_max: config.journal.queue_size.bytes(),
+        disk_bytes_max: config.journal.quota.bytes(),
         ..journal::Options::default()
     };
     let (journal, recovery) = Journal::open(&folder.journal(), disk, options).context("cannot open the journal")?;
@@ -382,6 +447,7 @@ fn own_collector(journal: &Journal, store: &Store) -> Result<CollectorId> {
 fn refused(error: &AppendError) -> CollectError {
     match error {
         AppendError::DiskFull => CollectError::DiskFull,
+        AppendError::QuotaReached => CollectError::QuotaReached,
         AppendError::Poisoned => CollectError::Poisoned,
         AppendError::Closed => CollectError::Closed,
         AppendError::TooLarge { .. } => CollectError::TooLarge,

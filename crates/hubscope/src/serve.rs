@@ -18,6 +18,7 @@ use crate::folder::{Folder, control_socket};
 use crate::jobs::{self, Health};
 use crate::metrics::{self, Figures};
 use crate::operations::Operations;
+use crate::pipeline::Shortage;
 use crate::tokens::Tokens;
 use crate::{runtime, shutdown};
 
@@ -75,6 +76,7 @@ impl Running {
         let address = listener.local_addr()?;
         let operations = Arc::new(Operations::open(folder, config).await?);
         let pipeline = &operations.pipeline;
+        pipeline.hold_reserve();
         let health = Arc::new(Health::new(config));
         let archive = config.archive.enabled.then(|| operations.archive.clone());
         let status = Arc::new(Status { operations: Arc::clone(&operations), health: Arc::clone(&health) });
@@ -166,6 +168,20 @@ impl server::Status for Status {
         if self.operations.pipeline.journal_status().poisoned.is_some() {
             let detail = "the disk failed to sync the journal; nothing more is accepted until a restart".to_owned();
             reasons.push(Unready { code: "journal_poisoned", detail });
+        }
+        match self.operations.pipeline.shortage() {
+            None => {}
+            Some(Shortage::Disk) => {
+                let detail = "the disk is full; nothing more is accepted until there is room".to_owned();
+                reasons.push(Unready { code: "disk_full", detail });
+            }
+            Some(Shortage::Quota) => {
+                let detail =
+                    "the journal takes as much of the disk as it may; nothing more is accepted until the table \
+                              was written"
+                        .to_owned();
+                reasons.push(Unready { code: "journal_quota_reached", detail });
+            }
         }
         if self.health.flush().failure.is_some() {
             let detail = "the table cannot be written; events are safe in the journal, see the log".to_owned();

@@ -31,6 +31,9 @@ pub enum CollectError {
     /// No room on the disk.
     #[error("no room on the disk")]
     DiskFull,
+    /// The journal has as many bytes on disk as its quota allows; the next flush makes room.
+    #[error("the journal has as many bytes on disk as it may")]
+    QuotaReached,
     /// A write failed before; nothing is taken until a restart.
     #[error("a write failed; nothing is taken until a restart")]
     Poisoned,

@@ -188,7 +188,14 @@ impl From<CollectError> for Problem {
                 StatusCode::INSUFFICIENT_STORAGE,
                 "disk_full",
                 "the disk is full",
-                "the server's disk is full; nothing of this request was kept",
+                "the server's disk is full; nothing of this request was kept: send it again once there is room",
+            ),
+            CollectError::QuotaReached => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "journal_quota_reached",
+                "the journal's quota is used up",
+                "what waits to be written to the table takes as much of the disk as it may (journal.quota); nothing of \
+                 this request was kept: send it again once the table was written",
             ),
             CollectError::Closed => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -226,7 +233,8 @@ impl From<CollectError> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "journal_poisoned",
                 "nothing can be kept until the server is restarted",
-                "a write to disk failed and the journal takes no more; nothing of this request was kept",
+                "a write to disk failed and the journal takes no more; whether this request was kept shows after a \
+                 restart: send it again then, with the same Idempotency-Key if it has one",
             ),
         }
     }

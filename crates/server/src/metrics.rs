@@ -27,7 +27,7 @@ const ACK_SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032
 const QUERY_SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// Codes with which requests that bring events are refused. One that is not in the list is counted as `other`.
-const REFUSALS: [&str; 20] = [
+const REFUSALS: [&str; 21] = [
     "bad_encoding",
     "bad_header",
     "bad_idempotency_key",
@@ -36,6 +36,7 @@ const REFUSALS: [&str; 20] = [
     "body_too_slow",
     "cross_site",
     "disk_full",
+    "journal_quota_reached",
     "empty",
     "idempotency_key_busy",
     "idempotency_key_reused",

@@ -87,6 +87,24 @@ impl DurableFs {
         self.writes.sync_dir(dir)
     }
 
+    /// As [`durable_write`], on this disk.
+    ///
+    /// # Errors
+    /// The disk's, or that the store is poisoned.
+    pub fn write(&self, path: &FsPath, bytes: &[u8]) -> io::Result<()> {
+        self.writes.healthy()?;
+        self.writes.put(path, &PutPayload::from(bytes.to_vec()), &PutMode::Overwrite)
+    }
+
+    /// Removes a file, durably. Blocks.
+    ///
+    /// # Errors
+    /// The disk's, or that the store is poisoned.
+    pub fn remove(&self, path: &FsPath) -> io::Result<()> {
+        self.writes.healthy()?;
+        self.writes.remove(path)
+    }
+
     /// Removes the files that writers in `dir` left behind when they died. Only the owner of the folder may call it,
     /// and only while nothing is being written. Blocks. Returns how many there were.
     ///
@@ -121,8 +139,7 @@ impl DurableFs {
 /// # Errors
 /// The disk's. When the folder could not be synced, either file may be there after a power cut.
 pub fn durable_write(path: &FsPath, bytes: &[u8]) -> io::Result<()> {
-    let payload = PutPayload::from(bytes.to_vec());
-    DurableFs::default().writes.put(path, &payload, &PutMode::Overwrite)
+    DurableFs::default().write(path, bytes)
 }
 
 impl Writes {

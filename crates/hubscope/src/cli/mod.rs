@@ -3,10 +3,13 @@
 mod archive;
 mod config;
 mod import;
+mod inspect;
 mod kpi;
 mod query;
 mod schema;
 mod token;
+
+pub(crate) use inspect::JournalReport;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -73,6 +76,9 @@ enum Command {
     /// Makes, lists and revokes tokens, with which others than this machine may send and read
     #[command(subcommand)]
     Token(token::Token),
+    /// Looks at what lies on disk, without changing it
+    #[command(subcommand)]
+    Inspect(inspect::Inspect),
     /// Shows the settings in force
     #[command(subcommand)]
     Config(config::Config),
@@ -82,6 +88,11 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
+
+/// A verification found something wrong; its report has been printed.
+#[derive(Debug, thiserror::Error)]
+#[error("not everything is as it was written")]
+pub(crate) struct Unsound;
 
 /// Diagnostics of a command that is not `serve`, unless `HUBSCOPE_LOG` says otherwise: only what goes wrong.
 const LOG_OF_COMMANDS: &str = "warn";
@@ -109,6 +120,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         Command::Kpi(kpi) => kpi.run(&config),
         Command::Schema(schema) => schema.run(&config),
         Command::Token(token) => token.run(&config),
+        Command::Inspect(inspect) => inspect.run(),
         Command::Config(config) => config.run(&layers),
     }
 }

@@ -40,6 +40,7 @@ pub(crate) struct HttpConfig {
 pub(crate) struct JournalConfig {
     pub(crate) segment_size: ByteSize,
     pub(crate) queue_size: ByteSize,
+    pub(crate) quota: ByteSize,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -49,6 +50,7 @@ pub(crate) struct StoreConfig {
     pub(crate) flush_interval: Span,
     pub(crate) commit_interval: Span,
     pub(crate) tail_size: ByteSize,
+    pub(crate) reserve: ByteSize,
     #[serde(deserialize_with = "count")]
     pub(crate) compact_parts: usize,
 }
@@ -111,7 +113,7 @@ impl Default for HttpConfig {
 
 impl Default for JournalConfig {
     fn default() -> Self {
-        Self { segment_size: ByteSize::mebi(64), queue_size: ByteSize::mebi(64) }
+        Self { segment_size: ByteSize::mebi(64), queue_size: ByteSize::mebi(64), quota: ByteSize::mebi(4096) }
     }
 }
 
@@ -122,6 +124,7 @@ impl Default for StoreConfig {
             flush_interval: Span::seconds(15 * 60),
             commit_interval: Span::seconds(5),
             tail_size: ByteSize::mebi(256),
+            reserve: ByteSize::mebi(32),
             compact_parts: 8,
         }
     }

@@ -32,17 +32,19 @@ const fn setting(key: &'static str, means: &'static str) -> Setting {
 }
 
 /// Every setting but those of `[[hub]]`.
-pub(crate) const SETTINGS: [Setting; 18] = [
+pub(crate) const SETTINGS: [Setting; 20] = [
     setting("listen", "address of the HTTP door"),
     setting("log", "which diagnostics are written: a level, or as RUST_LOG has it"),
     setting("http.connections_max", "connections at once; one more is answered 503"),
     setting("http.body_size_max", "bytes of one request as sent; one more is answered 413"),
     setting("journal.segment_size", "a segment of the journal is closed at this size"),
     setting("journal.queue_size", "requests waiting for their fsync; beyond it the answer is 503"),
+    setting("journal.quota", "bytes that the journal may take on disk; beyond it the answer is 507"),
     setting("store.flush_size", "the tail goes to the table at this size"),
     setting("store.flush_interval", "… or when its oldest event is this old"),
     setting("store.commit_interval", "commits are at least this far apart"),
     setting("store.tail_size", "a tail that cannot be written refuses more at this size"),
+    setting("store.reserve", "room that is kept free for writing the table when the disk is full"),
     setting("store.compact_parts", "this many small parts are made one"),
     setting("idempotency.keep", "for how long a request's Idempotency-Key is remembered"),
     setting("idempotency.keys_max", "how many keys are remembered; the oldest are forgotten first"),
@@ -172,7 +174,12 @@ impl Layers {
     /// # Errors
     /// Values that are right each and wrong together.
     pub(crate) fn config(&self) -> Result<Config> {
-        configuration(self.settings.clone())
+        let config = configuration(self.settings.clone())?;
+        // A record holds the body and a verdict for each event: about twice the body at worst.
+        if config.journal.quota.bytes() / 2 < config.http.body_size_max.bytes() {
+            bail!("journal.quota: at least twice http.body_size_max, or there are requests that never fit");
+        }
+        Ok(config)
     }
 
     /// Every setting with its value and origin, in the order of [`SETTINGS`]; hubs last.
@@ -383,6 +390,16 @@ mod tests {
             let text = format!("{error:#}");
             assert!(text.contains(told), "{name}: {text}");
         }
+    }
+
+    #[test]
+    fn values_that_are_right_each_and_wrong_together_are_told() {
+        let mut layers = Layers::default();
+        layers.environment(&variables(&[("HUBSCOPE_JOURNAL__QUOTA", "19 MiB")])).unwrap();
+        let error = format!("{:#}", layers.config().unwrap_err());
+        assert!(error.contains("journal.quota: at least twice http.body_size_max"), "{error}");
+        layers.environment(&variables(&[("HUBSCOPE_HTTP__BODY_SIZE_MAX", "9 MiB")])).unwrap();
+        assert_eq!(layers.config().unwrap().journal.quota.bytes(), 19 << 20);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use event::{CollectorId, Day, EventTime, Position, Reason, Repairs};
 use ingest::{Outcome, Outcomes};
 use schema::Registry;
 use serde::{Deserialize, Serialize};
+use store::DurableFs;
 
 use super::{Name, Remembered};
 use crate::hex::{hex, unhex};
@@ -131,12 +132,12 @@ fn outcome(run: Run, registry: &Registry) -> Result<Outcome> {
     }
 }
 
-pub(super) fn write(folder: &Path, hour: Hour, keys: &[(Name, Arc<Remembered>)]) -> Result<()> {
+pub(super) fn write(disk: &DurableFs, folder: &Path, hour: Hour, keys: &[(Name, Arc<Remembered>)]) -> Result<()> {
     let keys = keys.iter().map(|(name, kept)| written(name, kept)).collect();
     let path = hour.file(folder);
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    disk.create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let document = serde_json::to_vec(&Document { version: VERSION, keys })?;
-    store::durable_write(&path, &document).with_context(|| format!("cannot write {}", path.display()))
+    disk.write(&path, &document).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn written((hub, key): &Name, kept: &Remembered) -> Key {
@@ -167,7 +168,7 @@ fn written((hub, key): &Name, kept: &Remembered) -> Key {
     }
 }
 
-pub(super) fn remove(folder: &Path, hour: Hour) -> Result<()> {
+pub(super) fn remove(disk: &DurableFs, folder: &Path, hour: Hour) -> Result<()> {
     let path = hour.file(folder);
-    std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+    disk.remove(&path).with_context(|| format!("cannot remove {}", path.display()))
 }

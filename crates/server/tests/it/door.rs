@@ -59,9 +59,10 @@ async fn a_request_of_which_nothing_can_be_kept_is_refused_with_a_problem_docume
 #[tokio::test]
 async fn what_the_journal_cannot_take_is_told_so_that_the_sender_knows_what_to_do() {
     let sandbox = Sandbox::new().await;
-    let cases: [(Failure, u16, Option<&str>); 4] = [
+    let cases: [(Failure, u16, Option<&str>); 5] = [
         (|| CollectError::Overloaded, 503, Some("1")),
         (|| CollectError::DiskFull, 507, None),
+        (|| CollectError::QuotaReached, 507, None),
         (|| CollectError::Poisoned, 503, None),
         (|| CollectError::Closed, 503, None),
     ];

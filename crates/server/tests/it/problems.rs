@@ -30,9 +30,10 @@ async fn problem_documents_keep_their_form() {
         let answer = http::exchange(sandbox.address, &request).await;
         writeln!(told, "{what}\n{} {}", answer.status, answer.text()).unwrap();
     }
-    let failures: [(&str, Failure); 4] = [
+    let failures: [(&str, Failure); 5] = [
         ("overloaded", || CollectError::Overloaded),
         ("disk full", || CollectError::DiskFull),
+        ("quota reached", || CollectError::QuotaReached),
         ("poisoned", || CollectError::Poisoned),
         ("closed", || CollectError::Closed),
     ];
