@@ -10,6 +10,7 @@
 
 mod client;
 mod disk;
+mod durability;
 mod events;
 mod files;
 mod latency;
@@ -25,17 +26,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::durability::Collector;
 use crate::program::Program;
 use crate::table::Table;
 
 const HELP: &str = "\
 usage: bench PROGRAM [--python PYTHON] [--quick] [--soak] [--only PART]
+       bench PROGRAM --durability [--python PYTHON] [--quick] [--collector COLLECTOR]...
 
   PROGRAM    the hubscope to measure, built for release
   --python   an interpreter with the packages of bench/peers/requirements.txt; without it no peer is measured
   --quick    a second or two of each, to see that it works; its figures mean nothing
   --soak     ten minutes at half load and one of tenfold overload beside the rest
   --only     one of batches, singles, many, soak, files: for whoever mends that part
+  --durability  nothing of that: what was acknowledged is counted after kills at random moments, beside Python's handlers
+  --collector   another program that takes events over HTTP, killed like ours: 'NAME|START|PATH|READ|PROMISE', where START
+                and READ are run by sh with the variables DATA (a folder) and PORT; READ prints what was kept
 ";
 
 /// How long each part takes.
@@ -50,6 +56,7 @@ struct Lengths {
     slow_senders: usize,
     events_of_a_day: usize,
     events_of_peer: usize,
+    kills: usize,
 }
 
 const FULL: Lengths = Lengths {
@@ -62,6 +69,7 @@ const FULL: Lengths = Lengths {
     slow_senders: 2_000,
     events_of_a_day: 1_000_000,
     events_of_peer: 100_000,
+    kills: 100,
 };
 
 const QUICK: Lengths = Lengths {
@@ -74,6 +82,7 @@ const QUICK: Lengths = Lengths {
     slow_senders: 100,
     events_of_a_day: 20_000,
     events_of_peer: 5_000,
+    kills: 5,
 };
 
 /// Connections of single events.
@@ -85,6 +94,8 @@ struct Wishes {
     lengths: Lengths,
     soak: bool,
     only: Option<String>,
+    durability: bool,
+    collectors: Vec<Collector>,
 }
 
 /// What can be measured alone.
@@ -109,6 +120,7 @@ fn main() -> Result<()> {
 fn wishes(arguments: impl Iterator<Item = String>) -> Result<Wishes> {
     let mut arguments = arguments.peekable();
     let (mut program, mut python, mut lengths, mut soak, mut only) = (None, None, FULL, false, None);
+    let (mut durability, mut collectors) = (false, Vec::new());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--python" => python = Some(PathBuf::from(arguments.next().context("--python needs a path")?)),
@@ -118,17 +130,25 @@ fn wishes(arguments: impl Iterator<Item = String>) -> Result<Wishes> {
                 let part = arguments.next().filter(|part| PARTS.contains(&part.as_str()));
                 only = Some(part.with_context(|| format!("--only needs one of {}", PARTS.join(", ")))?);
             }
+            "--durability" => durability = true,
+            "--collector" => collectors.push(Collector::parse(&arguments.next().context("--collector needs a text")?)?),
             _ if argument.starts_with('-') || program.is_some() => bail!("{argument}: not understood\n\n{HELP}"),
             _ => program = Some(PathBuf::from(argument)),
         }
     }
-    Ok(Wishes { program: program.with_context(|| HELP.to_owned())?, python, lengths, soak, only })
+    let program = program.with_context(|| HELP.to_owned())?;
+    Ok(Wishes { program, python, lengths, soak, only, durability, collectors })
 }
 
 async fn measure(wishes: &Wishes, table: &mut Table) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("bench").tempdir().context("no temporary folder")?;
     let Wishes { program, python, lengths, .. } = wishes;
     let python = python.as_deref();
+    if wishes.durability {
+        let python = python.unwrap_or(Path::new("python3"));
+        let program = program.canonicalize().with_context(|| format!("there is no {}", program.display()))?;
+        return durability::measure(&program, python, &wishes.collectors, folder.path(), lengths.kills, table);
+    }
     let fdatasync = disk::measure(folder.path(), table)?;
     if wishes.wants("batches") {
         let baseline = python.map(|python| peers::jupyter_events(python, lengths.events_of_peer, table)).transpose()?;

@@ -69,6 +69,18 @@ impl Ledger {
         assert!(!waited.timed_out(), "{} of {count} answers after {limit:?}", *answered);
     }
 
+    /// Waits until a request was refused.
+    ///
+    /// # Panics
+    /// When none is within `limit`.
+    pub(crate) fn wait_for_refusal(&self, limit: Duration) {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = || self.events().values().any(|sent| matches!(sent.told, Told::Refused(_)));
+        let waited = self.one_more.wait_timeout_while(answered, limit, |_| !refused());
+        let (_answered, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "nothing was refused within {limit:?}");
+    }
+
     /// Every event with what is known of it.
     pub(crate) fn events(&self) -> BTreeMap<String, Sent> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()

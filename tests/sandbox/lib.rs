@@ -12,6 +12,6 @@ mod server;
 
 pub use client::{Client, Response};
 pub use fixture::{fixture, fixtures_below, lines_of};
-pub use program::{Ended, Sandbox, TIME_LIMIT};
+pub use program::{Ended, Sandbox, TIME_LIMIT, wrapped};
 pub use random::Random;
 pub use server::{Listening, Server};

@@ -127,6 +127,27 @@ impl Sandbox {
     }
 }
 
+/// The same command, started by another program: `wrapper` with its arguments comes first.
+///
+/// # Panics
+/// When `wrapper` is empty.
+pub fn wrapped(command: &Command, wrapper: &[&str]) -> Command {
+    let (program, arguments) = wrapper.split_first().expect("a program to start it with");
+    let mut outer = Command::new(program);
+    outer.args(arguments).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        outer.current_dir(folder);
+    }
+    outer.stdin(Stdio::null());
+    outer
+}
+
 /// The rows of an answer in JSON.
 ///
 /// # Panics

@@ -118,6 +118,27 @@ impl Server {
         rows(&answer.text())
     }
 
+    /// Waits until it says that it is ready.
+    ///
+    /// # Panics
+    /// When it does not within `limit`.
+    pub fn wait_until_ready(&self, limit: Duration) {
+        self.wait_until(limit, || self.get("/readyz").status == 200);
+    }
+
+    /// Waits until `holds`, which asks the program.
+    ///
+    /// # Panics
+    /// When it does not within `limit`.
+    pub fn wait_until(&self, limit: Duration, holds: impl Fn() -> bool) {
+        let end = std::time::Instant::now() + limit;
+        while !holds() {
+            assert!(std::time::Instant::now() < end, "not within {limit:?}: {}", self.get("/readyz").text());
+            // The condition lies in another process, which can only be asked.
+            thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
     /// The most memory that it has held so far, in bytes, as the system counts what is really there (`VmHWM`).
     ///
     /// # Panics

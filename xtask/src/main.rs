@@ -8,6 +8,7 @@ mod command;
 mod proxy;
 mod python;
 mod stage;
+mod strace;
 mod tidy;
 mod totals;
 
@@ -29,7 +30,8 @@ Tasks of the repository
   cargo xtask browser        the tests in a browser alone (builds and sets up what they need)
   cargo xtask hub            the tests with real hubs alone (builds and sets up what they need)
   cargo xtask bench          measures the program, built for release, beside its peers; what follows is passed on:
-                             --quick (to see that it works), --soak (eleven minutes more)
+                             --quick (to see that it works), --soak (eleven minutes more), --durability (instead: what
+                             is kept of what was acknowledged when programs are killed)
 ";
 
 /// What the real program is built with wherever tests start it: places at which a test can kill it.
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["check"] => check(&mut plan),
         ["tidy"] => plan.run("tidy", tidy_stage),
         ["test"] => {
+            plan.run("set up strace", strace::set_up);
             rust(&mut plan);
             plan.run("set up python", |root| python::TESTS.set_up(root));
             browser(&mut plan);
