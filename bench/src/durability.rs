@@ -1,5 +1,5 @@
-//! Acknowledged and kept: programs that take events are killed at random moments under load, started again, and asked for
-//! what they have. The oracle is the sender's own list.
+//! Acknowledged and kept: programs that take events are killed at random moments under load, started again, and asked
+//! for what they have. The oracle is the sender's own list.
 //!
 //! A kill takes the process, not the machine: what an operating system was given and had not yet written survives it.
 //! What a power cut takes beside that is seen on the simulated disk of the tests, not here; the table says which of the
@@ -36,7 +36,8 @@ const START_TIME_MAX: Duration = Duration::from_secs(60);
 /// No single answer takes longer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// A program that takes events over HTTP. Its commands are run by `sh`, with the variables `DATA` (a folder) and `PORT`.
+/// A program that takes events over HTTP. Its commands are run by `sh`, with the variables `DATA` (a folder) and
+/// `PORT`.
 #[derive(Clone, Debug)]
 pub(crate) struct Collector {
     pub(crate) name: String,
@@ -347,8 +348,8 @@ fn said_until_killed(mut command: Command, life: Duration) -> Result<BTreeSet<u6
     Ok(said)
 }
 
-/// A hub that logs through `logging.handlers.HTTPHandler` while the collector behind it dies and comes back. Returns how
-/// many events it emitted, and how many of them are kept.
+/// A hub that logs through `logging.handlers.HTTPHandler` while the collector behind it dies and comes back. Returns
+/// how many events it emitted, and how many of them are kept.
 fn http_handler(python: &Path, collector: &Collector, folder: &Path, kills: usize) -> Result<(usize, usize)> {
     let collector = Collector { name: "behind-http-handler".into(), ..collector.clone() };
     let place = Place::new(&collector, folder)?;

@@ -39,9 +39,10 @@ usage: bench PROGRAM [--python PYTHON] [--quick] [--soak] [--only PART]
   --quick    a second or two of each, to see that it works; its figures mean nothing
   --soak     ten minutes at half load and one of tenfold overload beside the rest
   --only     one of batches, singles, many, soak, files: for whoever mends that part
-  --durability  nothing of that: what was acknowledged is counted after kills at random moments, beside Python's handlers
-  --collector   another program that takes events over HTTP, killed like ours: 'NAME|START|PATH|READ|PROMISE', where START
-                and READ are run by sh with the variables DATA (a folder) and PORT; READ prints what was kept
+  --durability  nothing of that: what was acknowledged is counted after kills at random moments, beside Python's
+                handlers
+  --collector   another program that takes events over HTTP, killed like ours: 'NAME|START|PATH|READ|PROMISE', where
+                START and READ are run by sh with the variables DATA (a folder) and PORT; READ prints what was kept
 ";
 
 /// How long each part takes.

@@ -9,7 +9,8 @@ use crate::stage::Outcome;
 
 const PROGRAM: &str = "strace";
 
-/// Installs it from Debian's packages, unless it is there. Without it the tests that need it say that they were skipped.
+/// Installs it from Debian's packages, unless it is there. Without it the tests that need it say that they were
+/// skipped.
 pub(crate) fn set_up(root: &Path) -> Result<Outcome> {
     if on_path(PROGRAM).is_none() && may_install() {
         install(root, &[PROGRAM])?;

@@ -92,7 +92,8 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// No keys yet; their files lie in `folder` and are changed through `disk`. They are remembered for `keep`, and at most `keys_max` of them.
+    /// No keys yet; their files lie in `folder` and are changed through `disk`. They are remembered for `keep`, and at
+    /// most `keys_max` of them.
     pub(crate) fn new(disk: DurableFs, folder: PathBuf, keep: Duration, keys_max: usize) -> Self {
         Self { disk, folder, keep, keys_max, known: Mutex::default() }
     }

@@ -163,8 +163,8 @@ impl Pipeline {
         Err(error)
     }
 
-    /// Writes the tail to the table and trims the journal behind it. Where the disk is full, what was kept free for this
-    /// is used. Safe to call at any time.
+    /// Writes the tail to the table and trims the journal behind it. Where the disk is full, what was kept free for
+    /// this is used. Safe to call at any time.
     pub(crate) async fn flush(&self) -> Result<()> {
         let _alone = self.flushing.lock().await;
         let flushed = self.flush_and_trim().await;

@@ -94,8 +94,8 @@ impl<'a> Reader<'a> {
         self.window.at(start, place.header.length as usize)
     }
 
-    /// What the disk did not give back so far, in order. It is read as zeros, which are no record: a mark of zeros would
-    /// take 2^64 segments to come up.
+    /// What the disk did not give back so far, in order. It is read as zeros, which are no record: a mark of zeros
+    /// would take 2^64 segments to come up.
     pub(crate) fn unreadable(&self) -> &[Range<u64>] {
         self.window.unreadable()
     }

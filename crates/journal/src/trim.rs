@@ -19,8 +19,9 @@ pub struct Trimmed {
 }
 
 impl Journal {
-    /// Removes every segment (or, where the disk does not give all of it back, moves it to `damaged/`) that holds no position at or above `through`: those below are durable elsewhere. When that
-    /// is everything, a new segment is begun first, so that nothing is left but its header: that keeps id and position.
+    /// Removes every segment (or, where the disk does not give all of it back, moves it to `damaged/`) that holds no
+    /// position at or above `through`: those below are durable elsewhere. When that is everything, a new segment is
+    /// begun first, so that nothing is left but its header: that keeps id and position.
     ///
     /// Blocks for a few fsyncs and, when everything may go, for the records appended before. Segments go oldest first
     /// and the folder is synced after each: whatever a crash leaves has no hole.

@@ -1,9 +1,9 @@
 //! Room on the disk: what happens when there is none, and how it is noticed that there is some again.
 //!
-//! While there is room, a reserve of it is held ([`Reserve`]). A flush that finds the disk full gives it up and tries once
-//! more: what it writes lets the journal go, which is larger, so that most often the reserve can be held again at once.
-//! Where it cannot, the disk counts as full and nothing is taken in, so that a clean stop has little left to write.
-//! [`Pipeline::look_for_room`] ends that as soon as reserve and journal find their room.
+//! While there is room, a reserve of it is held ([`Reserve`]). A flush that finds the disk full gives it up and tries
+//! once more: what it writes lets the journal go, which is larger, so that most often the reserve can be held again at
+//! once. Where it cannot, the disk counts as full and nothing is taken in, so that a clean stop has little left to
+//! write. [`Pipeline::look_for_room`] ends that as soon as reserve and journal find their room.
 
 use std::io;
 use std::path::Path;

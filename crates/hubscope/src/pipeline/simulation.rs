@@ -72,8 +72,8 @@ fn no_crash_and_no_fault_of_the_disk_loses_doubles_or_changes_what_was_acknowled
     }
 }
 
-/// The histories above would notice a program that forgets to sync: the journal's files, the table's files, or the names
-/// of either.
+/// The histories above would notice a program that forgets to sync: the journal's files, the table's files, or the
+/// names of either.
 #[test]
 fn the_model_notices_missing_syncs() {
     let runtime = runtime();

@@ -50,8 +50,9 @@ pub(super) fn all(fs: &dyn Fs, dir: &Path, files: Vec<SegmentFile>, opened: &mut
         }
         if files.peek().is_none() {
             // The cut; and records that are intact but were perhaps never synced: what is replayed now must still be
-            // there after the next crash. (Where an earlier life died between a failed fsync and its cut, this sync saves
-            // nothing. Writing those bytes again would, but it puts acknowledged ones at risk that may lie beside them.)
+            // there after the next crash. (Where an earlier life died between a failed fsync and its cut, this sync
+            // saves nothing. Writing those bytes again would, but it puts acknowledged ones at risk that may lie beside
+            // them.)
             file.file.sync_data().map_err(OpenError::io("sync", &path))?;
         }
         opened.recovery.next = examined.segment.next;

@@ -1,5 +1,5 @@
-//! One disk for everything. Its truth is the simulated disk of the journal's tests; beside it the table's files lie in a
-//! real folder as well, because Delta and Parquet read them there.
+//! One disk for everything. Its truth is the simulated disk of the journal's tests; beside it the table's files lie in
+//! a real folder as well, because Delta and Parquet read them there.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
