@@ -15,7 +15,6 @@ use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::object_store::ObjectStore;
-use datafusion::object_store::local::LocalFileSystem;
 use datafusion::prelude::SessionConfig;
 use store::{Snapshot, Store, Table};
 
@@ -42,8 +41,7 @@ pub(crate) struct Base {
 impl Base {
     /// Over the tables of `store`.
     pub(crate) fn new(store: &Store, limits: &Limits) -> Result<Self> {
-        let folder = store.table_dir(Table::Events).parent().unwrap_or_else(|| store.table_dir(Table::Events));
-        let objects: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(folder)?);
+        let objects = store.files();
         let runtime = runtime(Arc::clone(&objects), limits)?;
         let place = |table: Table| {
             Ok::<_, DataFusionError>(Place {

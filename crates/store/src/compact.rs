@@ -4,19 +4,24 @@
 //! by then (an import replaced its rows), what was written is dropped and nothing happens.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::columns::Table;
 use crate::compact_plan::{Plan, plan};
 use crate::delta::{Change, Delta};
-use crate::durable_fs::blocking;
 use crate::error::{CompactError, TableError};
 use crate::flush::{commit, declare};
 use crate::merge::{Merge, Merged};
+use crate::rewrite::Turn;
 use crate::store::Store;
 
 /// Rounds of one compaction: with 32 parts a round, a backlog of a thousand parts. The rest waits for the next one.
 const ROUNDS_MAX: usize = 32;
+
+/// With this niceness the thread gets a tenth of a processor that others want, and all of one that nobody wants.
+const BACKGROUND_NICENESS: i32 = 10;
 
 /// What a compaction did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,10 +50,11 @@ impl Store {
     /// # Errors
     /// [`CompactError`]; the table is as it was, but for rounds committed before.
     pub async fn compact(&self) -> Result<Compacted, CompactError> {
+        let turn = self.turn().await;
         let mut compacted = Compacted::default();
         for table in Table::ALL {
             for _ in 0..ROUNDS_MAX {
-                match self.compact_round(table, &mut compacted).await? {
+                match self.compact_round(table, &mut compacted, &turn).await? {
                     Round::Done { fewer: true } => {}
                     Round::Done { fewer: false } | Round::Nothing => break,
                 }
@@ -58,12 +64,16 @@ impl Store {
         Ok(compacted)
     }
 
-    async fn compact_round(&self, table: Table, compacted: &mut Compacted) -> Result<Round, CompactError> {
+    async fn compact_round(&self, table: Table, compacted: &mut Compacted, turn: &Turn) -> Result<Round, CompactError> {
         let Some(merge) = self.plan_merge(table).await? else { return Ok(Round::Nothing) };
         let taken = merge.parts.clone();
-        let work = move || Ok(merge.run());
-        let merged: Result<Merged, TableError> =
-            blocking(work).await.map_err(|source| TableError::write(table, "", source))?;
+        let (turn, _ends) = (Arc::clone(turn), EndsWithUs(Arc::clone(&merge.given_up)));
+        let work = move || {
+            let merged = merge.run();
+            drop(turn);
+            merged
+        };
+        let merged = in_background(work).await.map_err(|source| TableError::write(table, "", source))?;
         let Merged { written, rows_read } = merged?;
         let rows: u64 = written.iter().map(|written| written.part.rows).sum();
         let change = Change { add: written, remove: taken, rearranges: true, ..Change::default() };
@@ -94,8 +104,32 @@ impl Store {
         let Some(Plan { parts, cuts }) = plan(&delta.view().parts, &self.options) else { return Ok(None) };
         declare(delta, &schema).await?;
         let (folder, dir) = (delta.folder().clone(), delta.dir().to_owned());
-        Ok(Some(Merge { folder, dir, schema, parts, cuts, part_bytes_max: self.options.part_bytes_max }))
+        let part_bytes_max = self.options.part_bytes_max;
+        Ok(Some(Merge { folder, dir, schema, parts, cuts, part_bytes_max, given_up: Arc::default() }))
     }
+}
+
+/// Tells the thread that nobody waits any more, when the wait is given up.
+struct EndsWithUs(Arc<AtomicBool>);
+
+impl Drop for EndsWithUs {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs `work` on a thread of its own that yields to every other: whoever asks or sends comes first.
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let runtime = tokio::runtime::Handle::current();
+    let (told, done) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new().name("compaction".into()).spawn(move || {
+        // On Linux this is the priority of the thread. Where it cannot be lowered, it is as it was.
+        let _ = rustix::process::setpriority_process(None, BACKGROUND_NICENESS);
+        let _runtime = runtime.enter();
+        // Who asked may have gone.
+        let _ = told.send(work());
+    })?;
+    done.await.map_err(|_| io::Error::other("the work ended early"))
 }
 
 /// Commits `change` if every part that it removes is still there; false if not.

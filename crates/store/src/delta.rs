@@ -16,6 +16,9 @@ use deltalake_core::logstore::{LogStoreRef, StorageConfig, logstore_with};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTable, DeltaTableError, TableProperty, ensure_table_uri};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::columns::{LOGGED_STATISTICS, Table};
 use crate::durable_fs::DurableFs;
@@ -87,7 +90,8 @@ impl Delta {
         } else {
             create(table, log_store, schema).await.map_err(failed)?
         };
-        let folder = PartFolder { table, store: handle.object_store(), unborn: Arc::default() };
+        let sums = fs.sums().cloned();
+        let folder = PartFolder { table, store: handle.object_store(), unborn: Arc::default(), sums };
         let view = View { version: -1, parts: Arc::new([]), transactions: Arc::default() };
         let mut this = Self {
             table,
@@ -263,7 +267,10 @@ impl Delta {
             }
             parts.push(match known.remove(&*path) {
                 Some(part) => part,
-                None => Part::from_log(&path, u64::try_from(file.size()).unwrap_or(0), file.stats().as_deref()),
+                None => Part {
+                    sums: self.folder.sums.clone(),
+                    ..Part::from_log(&path, u64::try_from(file.size()).unwrap_or(0), file.stats().as_deref())
+                },
             });
         }
         parts.sort_by(|one, other| (one.received, &one.path).cmp(&(other.received, &other.path)));
@@ -296,6 +303,36 @@ impl Delta {
         checkpoints::create_checkpoint(&self.handle, None).await?;
         self.commits_since_checkpoint = 0;
         checkpoints::cleanup_metadata(&self.handle, None).await?;
+        self.reopen().await
+    }
+
+    /// Writes a checkpoint of the newest version and removes every log entry that it covers, however young. Returns how
+    /// many files went.
+    pub(crate) async fn forget_history(&mut self) -> Result<u64, TableError> {
+        let failed = |source: DeltaTableError| TableError::log(self.table, "given a checkpoint", source);
+        checkpoints::create_checkpoint(&self.handle, None).await.map_err(failed)?;
+        self.commits_since_checkpoint = 0;
+        let version = u64::try_from(self.version()).unwrap_or(0);
+        let store = &self.folder.store;
+        let listed: Vec<object_store::ObjectMeta> = store
+            .list(Some(&Path::from("_delta_log")))
+            .try_collect()
+            .await
+            .map_err(|source| TableError::log(self.table, "listed", source))?;
+        let mut removed = 0;
+        for object in listed {
+            let number = object.location.filename().and_then(|name| name.split_once('.')?.0.parse::<u64>().ok());
+            if number.is_some_and(|number| number < version) {
+                let deleted = store.delete(&object.location).await;
+                deleted.map_err(|source| TableError::log(self.table, "rid of its history", source))?;
+                removed += 1;
+            }
+        }
+        self.reopen().await.map_err(|source| TableError::log(self.table, "read", source))?;
+        Ok(removed)
+    }
+
+    async fn reopen(&mut self) -> Result<(), DeltaTableError> {
         let mut fresh = DeltaTable::new(self.handle.log_store());
         if let Some(version) = self.handle.version() {
             fresh.load_version(version).await?;

@@ -31,6 +31,12 @@ pub trait Disk: Debug + Send + Sync {
     /// `AlreadyExists`, `NotFound` when its directory is missing; otherwise the disk's.
     fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
+    /// Opens a file for writing at its end, making it if need be.
+    ///
+    /// # Errors
+    /// `NotFound` when its directory is missing; otherwise the disk's.
+    fn append_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
     /// Returns once every name in `path` would survive a power cut (`fsync` of the directory).
     ///
     /// # Errors
@@ -73,6 +79,10 @@ impl Disk for RealDisk {
 
     fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(OpenOptions::new().write(true).create_new(true).open(path)?))
+    }
+
+    fn append_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).create(true).open(path)?))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

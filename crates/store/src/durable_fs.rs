@@ -23,12 +23,15 @@ use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, RenameTargetMode, Result,
+    CopyMode, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, RenameTargetMode,
+    Result,
 };
 
+use crate::checked::Checked;
 use crate::disk::{Disk, DiskFile, RealDisk};
 use crate::durable_upload::DurableUpload;
+use crate::sums::{Sum, Summing, Sums};
 
 const NAME: &str = "DurableFs";
 
@@ -48,6 +51,8 @@ pub(crate) struct Writes {
     disk: Arc<dyn Disk>,
     poison: OnceLock<String>,
     temporaries: AtomicU64,
+    /// Sums of what is written and read, once they are kept.
+    sums: OnceLock<Arc<Sums>>,
 }
 
 impl Default for DurableFs {
@@ -59,7 +64,7 @@ impl Default for DurableFs {
 impl DurableFs {
     /// A store that changes the disk through `disk` (and reads it directly).
     pub fn new(disk: Arc<dyn Disk>) -> Self {
-        let writes = Writes { disk, poison: OnceLock::new(), temporaries: AtomicU64::new(0) };
+        let writes = Writes { disk, poison: OnceLock::new(), temporaries: AtomicU64::new(0), sums: OnceLock::new() };
         Self { reads: LocalFileSystem::new(), writes: Arc::new(writes) }
     }
 
@@ -122,6 +127,21 @@ impl DurableFs {
         Ok(removed)
     }
 
+    /// From now on keeps the sums of files under `root` in the file `path`, and checks with them what is read there.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn keep_sums(&self, root: &FsPath, path: &FsPath) -> io::Result<()> {
+        let sums = Sums::open(root, path, Arc::clone(&self.writes.disk))?;
+        self.writes.sums.set(Arc::new(sums)).map_err(|_| io::Error::other("sums are kept already"))
+    }
+
+    /// The sums kept, if any are.
+    pub(crate) fn sums(&self) -> Option<&Arc<Sums>> {
+        self.writes.sums.get()
+    }
+
     async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Writes) -> io::Result<T> + Send + 'static,
@@ -130,6 +150,28 @@ impl DurableFs {
         let writes = Arc::clone(&self.writes);
         let outcome = blocking(move || writes.healthy().and_then(|()| work(&writes))).await;
         outcome.map_err(|source| store_error(source, location))
+    }
+}
+
+impl DurableFs {
+    /// The path of a file whose sum is kept.
+    fn summed(&self, location: &Path) -> Result<Option<PathBuf>> {
+        let Some(sums) = self.sums() else { return Ok(None) };
+        let path = self.reads.path_to_filesystem(location)?;
+        Ok(sums.get(&path).map(|_| path))
+    }
+
+    async fn checked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Sums) -> io::Result<T> + Send + 'static,
+        location: &Path,
+    ) -> Result<T> {
+        let sums = self.sums().cloned();
+        let work = move || match sums {
+            Some(sums) => work(&sums),
+            None => Err(io::Error::other("no sums are kept")),
+        };
+        blocking(work).await.map_err(|source| store_error(source, location))
     }
 }
 
@@ -170,10 +212,17 @@ impl Writes {
 
     fn put(&self, dest: &FsPath, payload: &PutPayload, mode: &PutMode) -> io::Result<()> {
         let (temporary, mut file) = self.create_temporary(dest)?;
-        let written = payload.iter().try_for_each(|bytes| file.write_all(bytes)).and_then(|()| file.sync());
+        let mut summing = self.summing(dest);
+        let written = payload.iter().try_for_each(|bytes| {
+            if let Some(summing) = &mut summing {
+                summing.add(bytes);
+            }
+            file.write_all(bytes)
+        });
+        let written = written.and_then(|()| file.sync());
         drop(file);
         match written {
-            Ok(()) => self.place(&temporary, dest, mode),
+            Ok(()) => self.place(&temporary, dest, mode, summing.map(Summing::finish)),
             Err(error) => {
                 self.discard(&temporary);
                 Err(error)
@@ -181,8 +230,33 @@ impl Writes {
         }
     }
 
-    /// Gives a synced temporary file its name, durably.
-    pub(crate) fn place(&self, temporary: &FsPath, dest: &FsPath, mode: &PutMode) -> io::Result<()> {
+    /// What sums the bytes of `dest`, if its sum is kept.
+    pub(crate) fn summing(&self, dest: &FsPath) -> Option<Summing> {
+        self.sums.get().filter(|sums| sums.concerns(dest)).map(|_| Summing::default())
+    }
+
+    fn record(&self, dest: &FsPath, sum: Option<Sum>) -> io::Result<()> {
+        match (self.sums.get(), sum) {
+            (Some(sums), Some(sum)) => sums.record(dest, sum),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives a synced temporary file its name, durably. Its sum is known before a name that is replaced, for then a
+    /// crash in between does no harm; and after a name that might have been taken.
+    pub(crate) fn place(
+        &self,
+        temporary: &FsPath,
+        dest: &FsPath,
+        mode: &PutMode,
+        mut sum: Option<Sum>,
+    ) -> io::Result<()> {
+        if *mode == PutMode::Overwrite
+            && let Err(error) = self.record(dest, sum.take())
+        {
+            self.discard(temporary);
+            return Err(error);
+        }
         let placed = match mode {
             PutMode::Create => self.disk.link(temporary, dest),
             PutMode::Overwrite => self.disk.rename(temporary, dest),
@@ -192,7 +266,8 @@ impl Writes {
             self.discard(temporary);
         }
         placed?;
-        self.sync_dir(parent_of(dest)?)
+        self.sync_dir(parent_of(dest)?)?;
+        self.record(dest, sum)
     }
 
     /// Removes a temporary file. That it stays behind costs room only; the next start removes it.
@@ -204,6 +279,9 @@ impl Writes {
 
     fn remove(&self, path: &FsPath) -> io::Result<()> {
         self.disk.remove(path)?;
+        if let Some(sums) = self.sums.get() {
+            sums.forget(path);
+        }
         self.sync_dir(parent_of(path)?)
     }
 
@@ -214,7 +292,7 @@ impl Writes {
             .and_then(|_| file.sync());
         drop(file);
         match copied {
-            Ok(()) => self.place(&temporary, to, mode),
+            Ok(()) => self.place(&temporary, to, mode, None),
             Err(error) => {
                 self.discard(&temporary);
                 Err(error)
@@ -335,11 +413,25 @@ impl ObjectStore for DurableFs {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.reads.get_opts(location, options).await
+        let is_head = options.head;
+        let mut result = self.reads.get_opts(location, options).await?;
+        if !is_head && let Some(path) = self.summed(location)? {
+            let range = result.range.clone();
+            let work = move |sums: &Sums| Checked::open(&path, Some(sums))?.read(range);
+            let bytes = self.checked(work, location).await?;
+            result.payload = GetResultPayload::Stream(futures::stream::once(async { Ok(bytes) }).boxed());
+        }
+        Ok(result)
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.reads.get_ranges(location, ranges).await
+        let Some(path) = self.summed(location)? else { return self.reads.get_ranges(location, ranges).await };
+        let ranges = ranges.to_vec();
+        let work = move |sums: &Sums| {
+            let file = Checked::open(&path, Some(sums))?;
+            ranges.into_iter().map(|range| file.read(range)).collect()
+        };
+        self.checked(work, location).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {

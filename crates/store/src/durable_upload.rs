@@ -12,6 +12,7 @@ use object_store::{MultipartUpload, PutMode, PutPayload, PutResult, Result, Uplo
 
 use crate::disk::DiskFile;
 use crate::durable_fs::{Writes, blocking, store_error};
+use crate::sums::Summing;
 
 /// One upload. Parts are written in the order in which `put_part` was called, whichever future is polled first.
 pub(crate) struct DurableUpload {
@@ -30,6 +31,7 @@ struct State {
     waiting: std::collections::BTreeMap<usize, PutPayload>,
     written: usize,
     failed: bool,
+    summing: Option<Summing>,
 }
 
 impl DurableUpload {
@@ -40,16 +42,26 @@ impl DurableUpload {
         temporary: PathBuf,
         file: Box<dyn DiskFile>,
     ) -> Self {
-        let state = State { file: Some(file), waiting: Default::default(), written: 0, failed: false };
+        let summing = writes.summing(&dest);
+        let state = State { file: Some(file), waiting: Default::default(), written: 0, failed: false, summing };
         Self { writes, location, dest, temporary, state: Arc::new(Mutex::new(state)), handed_out: 0 }
     }
 
     /// Closes the file, so that neither a late part nor a second end can touch it.
-    fn take_file(&self) -> Option<(Box<dyn DiskFile>, usize)> {
+    fn take_file(&self) -> Option<Taken> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let written = if state.failed { usize::MAX } else { state.written };
-        state.file.take().map(|file| (file, written))
+        let summing = state.summing.take();
+        state.file.take().map(|file| Taken { file, written, summing })
     }
+}
+
+/// An upload at its end.
+struct Taken {
+    file: Box<dyn DiskFile>,
+    /// How many parts are in the file.
+    written: usize,
+    summing: Option<Summing>,
 }
 
 impl State {
@@ -59,6 +71,9 @@ impl State {
             if let Err(error) = payload.iter().try_for_each(|bytes| file.write_all(bytes)) {
                 self.failed = true;
                 return Err(error);
+            }
+            if let Some(summing) = &mut self.summing {
+                payload.iter().for_each(|bytes| summing.add(bytes));
             }
             self.written += 1;
         }
@@ -95,7 +110,9 @@ impl MultipartUpload for DurableUpload {
         let taken = self.take_file();
         let (writes, temporary, dest) = (Arc::clone(&self.writes), self.temporary.clone(), self.dest.clone());
         let work = move || {
-            let Some((mut file, written)) = taken else { return Err(io::Error::other("the upload has ended")) };
+            let Some(Taken { mut file, written, summing }) = taken else {
+                return Err(io::Error::other("the upload has ended"));
+            };
             let synced = if written == handed_out {
                 file.sync()
             } else {
@@ -106,7 +123,7 @@ impl MultipartUpload for DurableUpload {
                 writes.discard(&temporary);
                 return Err(error);
             }
-            writes.place(&temporary, &dest, &PutMode::Overwrite)
+            writes.place(&temporary, &dest, &PutMode::Overwrite, summing.map(Summing::finish))
         };
         blocking(work).await.map_err(|source| store_error(source, &self.location))?;
         Ok(PutResult { e_tag: None, version: None })

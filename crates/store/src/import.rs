@@ -10,22 +10,18 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use event::{Batch, CollectorId, Day, Position};
 
 use crate::columns::Table;
 use crate::delta::{Change, Delta, is_conflict};
 use crate::durable_fs::blocking;
-use crate::error::{ImportError, TableError};
-use crate::flush::{ATTEMPTS, commit, declare, write_sorted};
-use crate::part::Part;
+use crate::error::{Cause, ImportError, TableError};
+use crate::flush::{ATTEMPTS, commit, write_sorted};
+use crate::rewrite::{Revised, Rewrite, Rewriter};
 use crate::rows::Rows;
-use crate::scan::{Selection, open_part};
-use crate::sort::BATCH_ROWS;
+use crate::scan::Selection;
 use crate::store::{Committer, Store};
-use crate::tail::conform;
-use crate::write::{PartFolder, PartWriter, Written};
 
 /// One day of a source.
 #[derive(Clone, Debug)]
@@ -258,92 +254,49 @@ async fn without_days(
     if days.is_empty() {
         return Ok(Change::default());
     }
-    declare(delta, schema).await?;
-    let rewrite = Rewrite {
-        folder: delta.folder().clone(),
-        dir: delta.dir().to_owned(),
-        schema: Arc::clone(schema),
-        collector: collector.clone(),
-        days,
-    };
+    let rewrite: Arc<dyn Rewrite> = Arc::new(DaysOf { collector: collector.clone(), days });
+    let rewriter = Rewriter::new(delta, schema, &rewrite).await?;
     let parts = Arc::clone(&delta.view().parts);
     let table = delta.table();
-    let work = move || Ok(rewrite.run(&parts));
-    blocking(work).await.map_err(|source| TableError::write(table, "", source))?
+    let work = move || Ok(rewriter.run_blocking(&parts));
+    let revised = blocking(work).await.map_err(|source| TableError::write(table, "", source))??;
+    let mut change = Change::default();
+    for Revised { part, instead, .. } in revised {
+        change.remove.push(part);
+        change.add.extend(instead);
+    }
+    Ok(change)
 }
 
-struct Rewrite {
-    folder: PartFolder,
-    dir: std::path::PathBuf,
-    schema: SchemaRef,
+/// The rows that an import brought for some days.
+#[derive(Debug)]
+struct DaysOf {
     collector: CollectorId,
     days: HashSet<Day>,
 }
 
-impl Rewrite {
-    fn run(&self, parts: &[Part]) -> Result<Change, TableError> {
-        let mut change = Change::default();
-        for part in parts {
-            if self.is_hit(part)? {
-                change.add.extend(self.rest_of(part)?);
-                change.remove.push(part.clone());
-            }
-        }
-        Ok(change)
-    }
-
-    /// Whether `part` holds a row that has to go. Reads only the row groups that can.
-    fn is_hit(&self, part: &Part) -> Result<bool, TableError> {
-        let unreadable = |source: crate::error::Cause| TableError::read(self.folder.table, &part.path, source);
-        let (Some(first), Some(last)) = (self.days.iter().min(), self.days.iter().max()) else { return Ok(false) };
+impl Rewrite for DaysOf {
+    fn selection(&self, _table: Table) -> Selection {
+        let (Some(first), Some(last)) = (self.days.iter().min(), self.days.iter().max()) else { return Selection::All };
         let range = Position::imported(*first, 0)..Position::imported(last.next(), 0);
-        let selection = Selection::Positions(self.collector.clone(), range);
-        let reader = open_part(&self.dir.join(&*part.path), &[], &selection, BATCH_ROWS)
-            .map_err(|source| unreadable(source.into()))?;
-        for batch in reader {
-            let batch = batch.map_err(|source| unreadable(source.into()))?;
-            if self.goes(&batch).true_count() > 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Selection::Positions(self.collector.clone(), range)
     }
 
-    /// What `part` holds besides, as a part; none if that is nothing.
-    fn rest_of(&self, part: &Part) -> Result<Option<Written>, TableError> {
-        let unreadable = |source: crate::error::Cause| TableError::read(self.folder.table, &part.path, source);
-        let misfit = || TableError::rows(self.folder.table);
-        let names: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let reader = open_part(&self.dir.join(&*part.path), &names, &Selection::All, BATCH_ROWS)
-            .map_err(|source| unreadable(source.into()))?;
-        let mut writer = None;
-        for batch in reader {
-            let batch = batch.map_err(|source| unreadable(source.into()))?;
-            let stays = not(&self.goes(&batch)).map_err(misfit())?;
-            let batch = filter_record_batch(&batch, &stays).and_then(|batch| conform(&batch, &self.schema));
-            let batch = batch.map_err(misfit())?;
-            if batch.num_rows() > 0 {
-                let open = match &mut writer {
-                    Some(open) => open,
-                    none => none.insert(PartWriter::new(&self.folder, &self.schema)?),
-                };
-                open.write(&batch)?;
-            }
-        }
-        writer.map(PartWriter::finish).transpose()
+    fn columns(&self, _table: Table) -> Vec<String> {
+        ["collector", "position"].map(str::to_owned).into()
     }
 
-    fn goes(&self, batch: &RecordBatch) -> BooleanArray {
+    fn leaves(&self, _table: Table, batch: &RecordBatch) -> Result<BooleanArray, Cause> {
         let (Some(collectors), Some(positions)) = (batch.column_by_name("collector"), batch.column_by_name("position"))
         else {
-            return vec![false; batch.num_rows()].into();
+            return Ok(vec![false; batch.num_rows()].into());
         };
         let rows = collectors.as_string::<i32>().iter().zip(positions.as_primitive::<Int64Type>().iter());
-        let goes = rows.map(|(collector, position)| {
+        let leaves = rows.map(|(collector, position)| {
             let position = position.and_then(|position| u64::try_from(position).ok());
             let day = position.map(|position| Position(position).imported_day());
             collector == Some(self.collector.as_str()) && day.is_some_and(|day| self.days.contains(&day))
         });
-        goes.map(Some).collect()
+        Ok(leaves.map(Some).collect())
     }
 }

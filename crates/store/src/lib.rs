@@ -13,7 +13,9 @@
 //! It names Delta, and nothing above it does. It knows no SQL, no HTTP, no schema's text; it never decides when to
 //! flush. The format is described in `docs/formats/tables.md`.
 
+mod backup;
 mod base64;
+mod checked;
 mod columns;
 mod compact;
 mod compact_plan;
@@ -23,35 +25,46 @@ pub mod disk;
 mod durable_fs;
 mod durable_upload;
 mod error;
+mod expire;
 mod flush;
 mod import;
 mod merge;
 mod options;
 mod part;
+mod positions;
+mod retention;
+mod rewrite;
 mod rows;
 pub mod scan;
 mod snapshot;
 mod sort;
 mod status;
 mod store;
+mod sums;
 mod tail;
 mod transactions;
 mod vacuum;
 mod verify;
 mod write;
 
+pub use backup::{BackedUp, copy_durably, sync_dir};
+pub use checked::Damaged;
 pub use columns::{ColumnClash, LOGGED_STATISTICS, Table};
 pub use compact::Compacted;
 pub use coverage::{Coverage, Quarters, Seen, Source};
 pub use durable_fs::{DurableFs, durable_write};
 pub use error::{Cause, CompactError, FlushError, ImportError, OpenError, TableError};
+pub use expire::Expired;
 pub use flush::Flushed;
 pub use import::{ImportUnit, Imported, unit_version};
 pub use options::Options;
 pub use part::Part;
+pub use positions::PositionCheck;
+pub use retention::Retention;
+pub use rewrite::{Rewrite, Rewritten, Share};
 pub use rows::{Rows, is_suspect};
 pub use scan::{Scan, Selection};
 pub use snapshot::{Snapshot, TableSnapshot};
 pub use status::{FlushStatus, Status, TableStatus};
 pub use store::Store;
-pub use verify::PositionCheck;
+pub use verify::{Fault, FaultKind, Listed, Progress, Step, Verified, verify_files};

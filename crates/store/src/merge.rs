@@ -5,9 +5,11 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, interleave_record_batch};
@@ -17,6 +19,7 @@ use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 use event::EventTime;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
+use crate::checked::Checked;
 use crate::columns::{SORTED_BY, Table};
 use crate::error::TableError;
 use crate::part::Part;
@@ -24,8 +27,11 @@ use crate::scan::{Selection, open_part};
 use crate::tail::conform;
 use crate::write::{PartFolder, PartWriter, Written};
 
-/// Rows held of each part: with 32 parts of 300-byte events, 20 MB.
+/// Rows held of each part, if they are not long: with 32 parts of 300-byte events, 20 MB.
 const INPUT_ROWS: usize = 2_048;
+
+/// Bytes of batches that may wait for their rows to be written, beside the one that each part is in.
+const WAITING_BYTES_MAX: usize = 16 << 20;
 
 /// Rows written at once.
 const OUTPUT_ROWS: usize = 4_096;
@@ -38,6 +44,8 @@ pub(crate) struct Merge {
     pub(crate) parts: Vec<Part>,
     pub(crate) cuts: Vec<Range<EventTime>>,
     pub(crate) part_bytes_max: u64,
+    /// Nobody waits for it any more: it ends early.
+    pub(crate) given_up: Arc<AtomicBool>,
 }
 
 /// What a merge made.
@@ -76,7 +84,7 @@ impl Merge {
     fn open(&self, part: &Part, cut: &Range<EventTime>, nullable: bool) -> Result<Input, TableError> {
         let names: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
         let selection = if nullable { Selection::All } else { Selection::Time(cut.clone()) };
-        let reader = open_part(&self.dir.join(&*part.path), &names, &selection, INPUT_ROWS)
+        let reader = open_part(&self.dir, part, &names, &selection, INPUT_ROWS)
             .map_err(|source| TableError::read(self.folder.table, &part.path, source))?;
         let fields = SORTED_BY
             .iter()
@@ -98,7 +106,8 @@ impl Merge {
 
     fn rows_of(&self, part: &Part) -> Result<u64, TableError> {
         let unreadable = |source: crate::error::Cause| TableError::read(self.folder.table, &part.path, source);
-        let file = std::fs::File::open(self.dir.join(&*part.path)).map_err(|source| unreadable(source.into()))?;
+        let file = Checked::open(&self.dir.join(&*part.path), part.sums.as_deref());
+        let file = file.map_err(|source| unreadable(source.into()))?;
         let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
             .map_err(|source| unreadable(source.into()))?;
         Ok(u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0))
@@ -158,6 +167,8 @@ struct Merging {
     heap: BinaryHeap<Reverse<(OwnedRow, usize)>>,
     /// Batches that `places` points into.
     batches: Vec<RecordBatch>,
+    /// Bytes of those loaded since rows were last written.
+    waiting_bytes: usize,
     /// Rows of the next output batch: (batch, row).
     places: Vec<(usize, usize)>,
 }
@@ -165,7 +176,7 @@ struct Merging {
 impl Merging {
     fn new(inputs: Vec<Input>) -> Result<Self, TableError> {
         let places = Vec::with_capacity(OUTPUT_ROWS);
-        let mut this = Self { inputs, heap: BinaryHeap::new(), batches: Vec::new(), places };
+        let mut this = Self { inputs, heap: BinaryHeap::new(), batches: Vec::new(), waiting_bytes: 0, places };
         for index in 0..this.inputs.len() {
             this.load(index)?;
         }
@@ -175,7 +186,7 @@ impl Merging {
     fn run(mut self, output: &mut Output<'_>) -> Result<(), TableError> {
         while let Some(Reverse((_, index))) = self.heap.pop() {
             self.take_row(index)?;
-            if self.places.len() == OUTPUT_ROWS {
+            if self.places.len() == OUTPUT_ROWS || self.waiting_bytes > WAITING_BYTES_MAX {
                 self.hand_on(output)?;
             }
         }
@@ -200,6 +211,7 @@ impl Merging {
         if let Some((batch, keys)) = input.next_batch()? {
             self.heap.push(Reverse((keys.row(0).owned(), index)));
             input.current = Some(Current { keys, next: 0, slot: self.batches.len() });
+            self.waiting_bytes += batch.get_array_memory_size();
             self.batches.push(batch);
         }
         Ok(())
@@ -207,6 +219,9 @@ impl Merging {
 
     /// Writes the rows gathered and lets go of the batches that no input is in any more.
     fn hand_on(&mut self, output: &mut Output<'_>) -> Result<(), TableError> {
+        if output.merge.given_up.load(Ordering::Relaxed) {
+            return Err(TableError::write(output.merge.folder.table, "", io::Error::from(io::ErrorKind::Interrupted)));
+        }
         if !self.places.is_empty() {
             let batches: Vec<&RecordBatch> = self.batches.iter().collect();
             let rows = interleave_record_batch(&batches, &self.places);
@@ -221,6 +236,7 @@ impl Merging {
             }
         }
         self.batches = kept;
+        self.waiting_bytes = 0;
         Ok(())
     }
 }

@@ -10,6 +10,8 @@ use event::EventTime;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::sums::Sums;
+
 /// Longest text that stands as a bound in the log. Schema ids of quarantined events are whatever was sent; a longer one
 /// leaves the part without bounds for that column, which costs pruning only.
 const BOUND_BYTES_MAX: usize = 256;
@@ -33,6 +35,8 @@ pub struct Part {
     pub hub: Option<(Arc<str>, Arc<str>)>,
     /// Counts who may still read the file.
     pub(crate) lease: Arc<()>,
+    /// With which its file is checked.
+    pub(crate) sums: Option<Arc<Sums>>,
 }
 
 impl Part {
@@ -59,6 +63,7 @@ impl Part {
             schema: texts("schema"),
             hub: texts("hub"),
             lease: Arc::default(),
+            sums: None,
         }
     }
 }

@@ -3,7 +3,6 @@
 //! Row groups are left out by the footers' bounds of `collector`, `position` and `time`; what is read is then filtered
 //! exactly. Blocks: call it where blocking is allowed, or take [`Scan::stream`].
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
+use crate::checked::Checked;
 use crate::columns::Table;
 use crate::error::TableError;
 use crate::part::Part;
@@ -26,6 +26,10 @@ use crate::tail::conform;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
+
+/// Bytes of a batch, about: rows are fewer where they are long. Of one part being merged this is what is held, so
+/// thirty-two take 64 MiB.
+const BATCH_BYTES: usize = 2 << 20;
 
 /// Batches that a stream reads ahead.
 const READ_AHEAD: usize = 2;
@@ -176,26 +180,38 @@ impl Batches {
 
     fn open(&self, part: Part) -> Result<Open, TableError> {
         let wanted: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let reader = open_part(&self.scan.dir.join(&*part.path), &wanted, &self.scan.selection, BATCH_ROWS)
+        let reader = open_part(&self.scan.dir, &part, &wanted, &self.scan.selection, BATCH_ROWS)
             .map_err(|source| TableError::read(self.scan.table, &part.path, source))?;
         Ok(Open { part, reader })
     }
 }
 
 /// A reader of the columns `wanted` (and those that `selection` looks at) of the row groups that can hold a row of it.
+/// Its batches have `batch_rows` rows, or as many as make [`BATCH_BYTES`].
 pub(crate) fn open_part(
-    path: &Path,
+    dir: &Path,
+    part: &Part,
     wanted: &[&str],
     selection: &Selection,
     batch_rows: usize,
 ) -> Result<ParquetRecordBatchReader, parquet::errors::ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    let file = Checked::open(&dir.join(&*part.path), part.sums.as_deref())?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let metadata = Arc::clone(builder.metadata());
     let groups: Vec<usize> =
         (0..metadata.num_row_groups()).filter(|index| selection.may_be_in_group(metadata.row_group(*index))).collect();
     let names: Vec<&str> = wanted.iter().chain(selection.columns()).copied().collect();
     let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+    let row_bytes = groups.iter().map(|index| row_bytes(metadata.row_group(*index), &mask)).max().unwrap_or(1).max(1);
+    let batch_rows = batch_rows.min(BATCH_BYTES / row_bytes).max(1);
     builder.with_projection(mask).with_row_groups(groups).with_batch_size(batch_rows).build()
+}
+
+/// Bytes of a row of `group` in the columns of `mask`, on average.
+fn row_bytes(group: &RowGroupMetaData, mask: &ProjectionMask) -> usize {
+    let columns = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+    let bytes: i64 = columns.map(|(_, column)| column.uncompressed_size()).sum();
+    usize::try_from(bytes / group.num_rows().max(1)).unwrap_or(usize::MAX)
 }
 
 impl Selection {

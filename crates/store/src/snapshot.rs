@@ -9,6 +9,7 @@ use event::{CollectorId, Day, Position};
 
 use crate::delta::sub_transactions;
 use crate::part::Part;
+use crate::rewrite::removed_id;
 use crate::transactions::Transactions;
 
 /// What the store held at one moment: every acknowledged event once, in a part or in the tail. Immutable; the files of
@@ -20,7 +21,10 @@ pub struct Snapshot {
     /// Events kept aside.
     pub quarantine: TableSnapshot,
     pub(crate) attached: Option<(CollectorId, Position)>,
+    /// Of `events`.
     pub(crate) transactions: Arc<Transactions>,
+    /// Of `quarantine`.
+    pub(crate) transactions_aside: Arc<Transactions>,
 }
 
 /// One table of a [`Snapshot`].
@@ -58,6 +62,18 @@ impl Snapshot {
             Some((attached, through)) if attached == collector => *through,
             _ => committed(&self.transactions, collector),
         }
+    }
+
+    /// How many rows of `collector` retention and erasure have taken out of both tables.
+    pub(crate) fn removed(&self, collector: &CollectorId) -> u64 {
+        let id = removed_id(collector.as_str());
+        let of = |transactions: &Transactions| transactions.get(&id).copied().unwrap_or(0);
+        u64::try_from(of(&self.transactions) + of(&self.transactions_aside)).unwrap_or(0)
+    }
+
+    /// The journals that have rows in the tables, or had.
+    pub fn journals(&self) -> Vec<CollectorId> {
+        self.transactions.keys().filter(|id| !id.contains('/')).map(|id| CollectorId::from(&**id)).collect()
     }
 
     /// The days that the import `collector` covers, also those without an event, with [`crate::unit_version`] of what

@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use event::{Batch, CollectorId, Column, EventTime, Position};
+use object_store::ObjectStore;
+use object_store::prefix::PrefixStore;
 
 use crate::columns::{self, ColumnClash, Table};
 use crate::delta::{Delta, View};
 use crate::durable_fs::{DurableFs, blocking};
 use crate::error::OpenError;
 use crate::options::Options;
+use crate::rewrite::Turn;
 use crate::rows::{Rows, position_value};
 use crate::scan::Scan;
 use crate::snapshot::{Snapshot, TableSnapshot, committed, ledger};
@@ -26,6 +29,7 @@ pub struct Store {
     pub(crate) options: Options,
     live: Mutex<Live>,
     pub(crate) committer: tokio::sync::Mutex<Committer>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     pub(crate) counters: Counters,
     pub(crate) opened_millis: i64,
 }
@@ -146,6 +150,7 @@ impl Store {
             options,
             live: Mutex::new(live),
             committer: tokio::sync::Mutex::new(Committer { events, quarantine }),
+            turn: Arc::default(),
             counters: Counters::default(),
             opened_millis: crate::write::now_millis(),
         })
@@ -277,6 +282,18 @@ impl Store {
         }
     }
 
+    pub(crate) fn dirs(&self) -> &[PathBuf; 2] {
+        &self.dirs
+    }
+
+    /// The files of both tables, `<table>/<file>`, read with their checksums: a damaged one gives an error, not other
+    /// bytes.
+    pub fn files(&self) -> Arc<dyn ObjectStore> {
+        let [events, _] = &self.dirs;
+        let tables = events.parent().and_then(|tables| object_store::path::Path::from_absolute_path(tables).ok());
+        Arc::new(PrefixStore::new(self.fs.clone(), tables.unwrap_or_default()))
+    }
+
     /// A scan over `table` as `snapshot` shows it.
     pub fn scan(&self, table: Table, snapshot: &Snapshot) -> Scan {
         let side = match table {
@@ -323,6 +340,11 @@ impl Store {
     /// The rows of `table` in the tail with `from <= position < to`.
     pub(crate) fn tail_rows(&self, table: Table, from: Position, to: Position) -> Vec<arrow::array::RecordBatch> {
         self.settled().side(table).tail.slice(position_value(from), position_value(to))
+    }
+
+    /// Waits until no compaction, rewriting or expiry is under way, and keeps others off.
+    pub(crate) async fn turn(&self) -> Turn {
+        Arc::new(Arc::clone(&self.turn).lock_owned().await)
     }
 
     /// The columns that `table` has to have.
@@ -446,6 +468,7 @@ impl Live {
             quarantine: self.quarantine.look(collector),
             attached: self.attached.as_ref().map(|attached| (attached.collector.clone(), attached.next)),
             transactions: Arc::clone(&self.events.view.transactions),
+            transactions_aside: Arc::clone(&self.quarantine.view.transactions),
         }
     }
 }
@@ -495,7 +518,8 @@ async fn prepare(root: &Path, fs: &DurableFs) -> Result<[PathBuf; 2], OpenError>
     let work = move || {
         std::fs::create_dir_all(&root)?;
         let root = root.canonicalize()?;
-        let dirs = [Table::Events, Table::Quarantine].map(|table| root.join("tables").join(table.name()));
+        let tables = root.join("tables");
+        let dirs = [Table::Events, Table::Quarantine].map(|table| tables.join(table.name()));
         for dir in &dirs {
             let log = dir.join("_delta_log");
             fs.create_dir_all(&log)?;
@@ -507,6 +531,9 @@ async fn prepare(root: &Path, fs: &DurableFs) -> Result<[PathBuf; 2], OpenError>
                 fs.settle(folder)?;
             }
         }
+        let state = root.join("state");
+        fs.create_dir_all(&state)?;
+        fs.keep_sums(&tables, &state.join("sums.jsonl"))?;
         Ok(dirs)
     };
     blocking(work).await.map_err(|source| OpenError::Folder { path: failed, source })

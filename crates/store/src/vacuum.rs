@@ -31,7 +31,7 @@ impl Store {
 }
 
 /// Parts that this process saw leave the table before `before`.
-async fn remove_replaced(delta: &mut Delta, before: i64) -> Result<u64, TableError> {
+pub(crate) async fn remove_replaced(delta: &mut Delta, before: i64) -> Result<u64, TableError> {
     let mut count = 0;
     let mut kept = Vec::new();
     for removed in std::mem::take(&mut delta.removed) {
@@ -49,9 +49,11 @@ async fn remove_replaced(delta: &mut Delta, before: i64) -> Result<u64, TableErr
 
 /// Files that nobody knows of.
 async fn remove_orphans(delta: &Delta, before: i64, opened_millis: i64) -> Result<u64, TableError> {
-    if opened_millis > before {
-        return Ok(0);
-    }
+    if opened_millis > before { Ok(0) } else { remove_unknown(delta, before).await }
+}
+
+/// Parts last changed before `before` that are neither in the table, nor held, nor being written.
+pub(crate) async fn remove_unknown(delta: &Delta, before: i64) -> Result<u64, TableError> {
     let table = delta.table();
     let mut known: HashSet<String> = delta.view().parts.iter().map(|part| part.path.to_string()).collect();
     known.extend(delta.removed.iter().map(|removed| removed.part.path.to_string()));

@@ -141,7 +141,8 @@ async fn after_a_failed_sync_of_a_directory_nothing_is_promised_any_more() {
     store.acknowledge(Position(0), Rows::build(&batch(vec![admitted("a", NOON)])));
     disk.forget();
     let log = "tables/events/_delta_log";
-    // The changes of a flush end with the link of the commit, the removal of its temporary name, the directory's sync.
+    // The changes of a flush end with the link of the commit, the removal of its temporary name, the directory's sync,
+    // and the line with its sum.
     let copy = tempfile::tempdir().unwrap();
     copy_folder(folder.path(), copy.path());
     let rehearsal = TestDisk::default();
@@ -149,7 +150,8 @@ async fn after_a_failed_sync_of_a_directory_nothing_is_promised_any_more() {
     rehearsal.forget();
     other.acknowledge(Position(0), Rows::build(&batch(vec![admitted("a", NOON)])));
     other.flush().await.unwrap();
-    disk.fail_after(rehearsal.changes().len() - 1, false);
+    let synced = rehearsal.changes().iter().rposition(|change| matches!(change, Change::SyncDir(_))).unwrap();
+    disk.fail_after(synced, false);
     let error = store.flush().await.unwrap_err();
     assert!(matches!(disk.failed(), Some(Change::SyncDir(dir)) if dir.ends_with(log)), "{error}");
     assert!(store.status().poisoned.is_some());

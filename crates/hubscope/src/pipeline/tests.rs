@@ -126,6 +126,9 @@ impl Disk for RecordingDisk {
     fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(RecordingFile(self.0.clone(), path.into(), RealDisk.create_file(path)?)))
     }
+    fn append_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RecordingFile(self.0.clone(), path.into(), RealDisk.append_file(path)?)))
+    }
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         RealDisk.sync_dir(path)?;
         self.0.add(Step::FolderSynced(path.into()));

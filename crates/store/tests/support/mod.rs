@@ -141,6 +141,7 @@ pub(crate) fn parquet_files(dir: &Path) -> Vec<PathBuf> {
 pub(crate) enum Change {
     CreateDir(PathBuf),
     Create(PathBuf),
+    Append(PathBuf),
     Write(PathBuf),
     Sync(PathBuf),
     SyncDir(PathBuf),
@@ -257,6 +258,11 @@ impl Disk for TestDisk {
 
     fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = self.change(Change::Create(path.to_owned()), || RealDisk.create_file(path))?;
+        Ok(Box::new(TestFile { disk: self.clone(), path: path.to_owned(), file }))
+    }
+
+    fn append_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.change(Change::Append(path.to_owned()), || RealDisk.append_file(path))?;
         Ok(Box::new(TestFile { disk: self.clone(), path: path.to_owned(), file }))
     }
 
