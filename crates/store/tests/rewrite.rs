@@ -278,7 +278,7 @@ async fn an_expiry_waits_for_readers_but_not_for_ever() {
     assert!(!texts_on_disk(folder.path()).iter().any(|text| text.contains("ada")));
 }
 
-/// Changes of the disk fail in turn (every one with `HUBSCOPE_LONG`, else every seventh), before or after they were done:
+/// Changes of the disk fail in turn (every one with `HUBSCOPE_LONG`, else every eleventh), before or after they were done:
 /// the rows are all there or all gone, and a second attempt in the next process ends the work.
 #[tokio::test]
 async fn a_disk_that_fails_leaves_all_rows_or_none() {
@@ -286,7 +286,7 @@ async fn a_disk_that_fails_leaves_all_rows_or_none() {
     drop(filled(template.path()).await);
     let before = shown(&open(template.path()).await);
     let mut outcomes = BTreeSet::new();
-    let step = if std::env::var_os("HUBSCOPE_LONG").is_some() { 1 } else { 7 };
+    let step = if std::env::var_os("HUBSCOPE_LONG").is_some() { 1 } else { 11 };
     for (done_first, first) in [(false, 0), (true, 3 % step)] {
         for after in (first..).step_by(step) {
             let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,224 @@
+//! What years cost: prints the figures of `docs/operate/growth.md`.
+//!
+//! ```sh
+//! cargo run --release --package store --example growth -- year    # a year of a hub with 50 users, flushed as it would be
+//! cargo run --release --package store --example growth -- day     # a day at full speed: parts as they would be flushed
+//! cargo run --release --package store --example growth -- start   # 100 million stored events, opened
+//! ```
+//!
+//! Time is simulated: times are those that events would have, and what would be a flush every fifteen minutes comes one
+//! after the other. Parts and commits are real, on the disk of `TMPDIR`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use event::Verdict;
+use event::{
+    Admitted, Batch, CollectorId, Column, ColumnKind, Door, EventTime, Position, Repairs, Revision, Row, Value,
+};
+use store::{Options, Rows, Store, Table};
+
+/// 2025-01-01.
+const BEGIN: i64 = 1_735_689_600_000_000;
+const MINUTE: i64 = 60_000_000;
+
+/// Steele and others' SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
+}
+
+fn revision() -> Arc<Revision> {
+    let columns = vec![Column { name: "spec".into(), property: "spec".into(), kind: ColumnKind::Text }];
+    Arc::new(Revision { schema: "launch".into(), version: "1".into(), hash: "0123456789abcdef".into(), columns })
+}
+
+fn row(revision: &Arc<Revision>, time: i64, random: &mut Random) -> Row {
+    let spec = format!("owner-{}/repository-{}", random.below(200), random.below(5_000));
+    let text = format!(
+        "{{\"timestamp\": \"{}\", \"schema\": \"launch\", \"version\": 1, \"provider\": \"GitHub\", \"spec\": \"{spec}\", \
+         \"status\": \"success\", \"token\": \"{:016x}\"}}",
+        EventTime::from_micros(time),
+        random.below(u64::MAX)
+    );
+    let promoted = vec![Some(Value::Text(spec.into()))];
+    let admitted = Admitted {
+        time: EventTime::from_micros(time),
+        revision: Arc::clone(revision),
+        repairs: Repairs::NONE,
+        promoted,
+    };
+    Row { text: text.into_bytes().into(), verdict: Verdict::Admitted(admitted) }
+}
+
+fn batch(received: i64, rows: Vec<Row>) -> Batch {
+    Batch { received: EventTime::from_micros(received), hub: "default".into(), door: Door::Http, key: None, rows }
+}
+
+fn options() -> Options {
+    Options { parts_small_max: 8, removed_file_grace: Duration::ZERO, ..Options::default() }
+}
+
+/// Resident memory and its peak, in MiB, as the kernel tells.
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let of = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1_024)
+    };
+    format!("{} MiB resident, {} MiB at most", of("VmRSS").unwrap_or(0), of("VmHWM").unwrap_or(0))
+}
+
+fn live_files(store: &Store) -> usize {
+    let snapshot = store.snapshot();
+    snapshot.events.parts.len() + snapshot.quarantine.parts.len()
+}
+
+fn files_on_disk(root: &Path) -> usize {
+    let mut count = 0;
+    for table in Table::ALL {
+        for folder in ["", "_delta_log"] {
+            let entries = std::fs::read_dir(root.join("tables").join(table.name()).join(folder));
+            count += entries.map_or(0, |entries| entries.flatten().filter(|entry| entry.path().is_file()).count());
+        }
+    }
+    count
+}
+
+/// Fifty users, who come on working days between 8 and 18 o'clock: a few events in most quarters of an hour then.
+async fn year(root: &Path, flushes_max: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let store = Store::open(root, options(), &revision().columns).await?;
+    store.attach(CollectorId::of_journal(1));
+    let (mut random, revision, mut position, mut flushes, mut most) = (Random(1), revision(), 0, 0, 0);
+    let begun = Instant::now();
+    'year: for day in 0..365_i64 {
+        let quarters = if day % 7 < 5 { 32..72 } else { 40..44 };
+        for quarter in quarters {
+            let from = BEGIN + day * 1_440 * MINUTE + quarter * 15 * MINUTE;
+            let rows: Vec<Row> = (0..5 + random.below(20))
+                .map(|_| row(&revision, from + random.below(15 * MINUTE as u64) as i64, &mut random))
+                .collect();
+            let rows = Rows::build(&batch(from + 15 * MINUTE, rows));
+            let count = u64::from(rows.count());
+            store.acknowledge(Position(position), rows);
+            position += count;
+            store.flush().await?;
+            flushes += 1;
+            if store.status().small_parts >= options().parts_small_max {
+                store.compact().await?;
+            }
+            most = most.max(live_files(&store));
+            if flushes == flushes_max {
+                break 'year;
+            }
+        }
+    }
+    let figures = store.status();
+    println!("{flushes} flushes of {position} events, in {:.0} s", begun.elapsed().as_secs_f64());
+    println!("live files: {} at the end, {most} at most; {} bytes", live_files(&store), figures.events.bytes);
+    println!("files on disk, the log's and those still kept for readers included: {}", files_on_disk(root));
+    println!("memory: {}", memory());
+    drop(store);
+    opened(root, position).await
+}
+
+/// Opens the tables, and counts by reading one column of every row.
+async fn opened(root: &Path, expected: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let begun = Instant::now();
+    let store = Store::open(root, options(), &revision().columns).await?;
+    let open = begun.elapsed();
+    let snapshot = store.snapshot();
+    assert_eq!(snapshot.events.rows(), expected, "the log knows every row");
+    let counted = begun.elapsed();
+    println!(
+        "opened in {:.1} ms, counted (from the log) {:.1} ms after the start; {}",
+        open.as_secs_f64() * 1e3,
+        counted.as_secs_f64() * 1e3,
+        memory()
+    );
+    Ok(())
+}
+
+/// A flush is 64 MiB of texts; at full speed some hundred of them come in a day. Their sizes decide how many files are
+/// left, and so do the months, of which a day has one.
+async fn day(root: &Path, flushes: usize, rows_a_flush: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let store = Store::open(root, options(), &revision().columns).await?;
+    store.attach(CollectorId::of_journal(1));
+    let (mut random, revision, mut position) = (Random(1), revision(), 0);
+    let begun = Instant::now();
+    let mut bytes = 0;
+    for flush in 0..flushes {
+        let from = BEGIN + flush as i64 * (1_440 * MINUTE / flushes as i64);
+        let rows: Vec<Row> = (0..rows_a_flush).map(|at| row(&revision, from + at as i64 * 100, &mut random)).collect();
+        let rows = Rows::build(&batch(from + MINUTE, rows));
+        bytes += rows.text_bytes();
+        let count = u64::from(rows.count());
+        store.acknowledge(Position(position), rows);
+        position += count;
+        store.flush().await?;
+        if store.status().small_parts >= options().parts_small_max {
+            store.compact().await?;
+        }
+    }
+    store.compact().await?;
+    println!(
+        "{flushes} flushes of {position} events with {bytes} bytes of texts, in {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
+    println!("live files: {}, {} bytes", live_files(&store), store.status().events.bytes);
+    println!("memory: {}", memory());
+    Ok(())
+}
+
+/// One part under many names: hard links, each committed as a part of its own.
+async fn start(root: &Path, rows: usize, links: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let store = Store::open(root, options(), &revision().columns).await?;
+    store.attach(CollectorId::of_journal(1));
+    let (mut random, revision) = (Random(1), revision());
+    let all: Vec<Row> = (0..rows).map(|at| row(&revision, BEGIN + at as i64 * 1_000, &mut random)).collect();
+    store.acknowledge(Position(0), Rows::build(&batch(BEGIN + 1_440 * MINUTE, all)));
+    store.flush().await?;
+    let (dir, snapshot) = (store.table_dir(Table::Events).to_owned(), store.snapshot());
+    let part = snapshot.events.parts.first().ok_or("no part was written")?.clone();
+    drop((store, snapshot));
+    let log = dir.join("_delta_log");
+    let commits =
+        std::fs::read_dir(&log)?.flatten().filter(|entry| entry.path().extension().is_some_and(|ext| ext == "json"));
+    let next = commits.count();
+    let text = std::fs::read_to_string(log.join(format!("{:020}.json", next - 1)))?;
+    let add = text.lines().find(|line| line.starts_with("{\"add\"")).ok_or("no part in the commit")?;
+    let mut lines = String::new();
+    for link in 1..links {
+        let name = format!("part-{link:032x}.parquet");
+        std::fs::hard_link(dir.join(&*part.path), dir.join(&name))?;
+        lines.push_str(&add.replace(&*part.path, &name));
+        lines.push('\n');
+    }
+    std::fs::write(log.join(format!("{next:020}.json")), lines)?;
+    println!("{} rows in {links} files of {} bytes", rows * links, part.size);
+    opened(root, (rows * links) as u64).await
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number =
+        |index: usize, default: usize| arguments.get(index).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let folder = std::env::temp_dir().join(format!("hubscope-growth-{}", std::process::id()));
+    let outcome = match arguments.first().map(String::as_str) {
+        Some("year") => year(&folder, number(1, usize::MAX)).await,
+        Some("day") => day(&folder, number(1, 400), number(2, 260_000)).await,
+        Some("start") => start(&folder, number(1, 100_000), number(2, 1_000)).await,
+        _ => return Err("one of: year [FLUSHES], day [FLUSHES ROWS], start [ROWS LINKS]".into()),
+    };
+    std::fs::remove_dir_all(&folder)?;
+    outcome
+}
