@@ -5,7 +5,7 @@ use acceptance::Sandbox;
 #[test]
 fn every_command_explains_itself() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 25] = [
         &[],
         &["serve"],
         &["demo"],
@@ -24,7 +24,10 @@ fn every_command_explains_itself() {
         &["token", "create"],
         &["token", "list"],
         &["token", "revoke"],
+        &["verify"],
+        &["backup"],
         &["inspect"],
+        &["inspect", "table"],
         &["inspect", "journal"],
         &["config"],
         &["config", "show"],

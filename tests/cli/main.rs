@@ -8,3 +8,4 @@ mod kpi;
 mod query;
 mod schema;
 mod token;
+mod verify;

@@ -3,6 +3,7 @@
 //! The oracle is the client's own ledger of what it sent and what was acknowledged; the program is never asked what it
 //! believes to have.
 
+mod backup;
 mod faults;
 mod full;
 mod kill;

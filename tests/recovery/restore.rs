@@ -16,14 +16,14 @@ use crate::oracle::{ALL_ROWS, check_tables};
 const LAZY: [(&str, &str); 2] = [("HUBSCOPE_STORE__FLUSH_INTERVAL", "1 h"), ("HUBSCOPE_ARCHIVE__ENABLED", "false")];
 
 /// Sends until so many requests were answered, and waits for all answers.
-fn load(server: &Server, ledger: &Arc<Ledger>, name: &str, answers: u64) {
+pub(crate) fn load(server: &Server, ledger: &Arc<Ledger>, name: &str, answers: u64) {
     let load = Load::start(server.address(), ledger, name, &mut Random::new(answers));
     ledger.wait_for_answers(ledger.answers() + answers, TIME_LIMIT);
     load.enough();
     load.ended();
 }
 
-fn stopped(server: Server) -> Ended {
+pub(crate) fn stopped(server: Server) -> Ended {
     server.terminate();
     let (ended, _) = server.ended_within(TIME_LIMIT);
     assert_eq!(ended.code, Some(0), "{ended:#?}");
@@ -31,7 +31,7 @@ fn stopped(server: Server) -> Ended {
 }
 
 /// Copies the files of a folder, and of the folders in it.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).expect("a folder can be made");
     for entry in fs::read_dir(from).expect("the folder can be read") {
         let path = entry.expect("its entries can be read").path();

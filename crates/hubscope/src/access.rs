@@ -6,11 +6,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::Unsound;
 use crate::config::Config;
 use crate::control;
 use crate::folder::{Folder, FolderError, control_socket};
 use crate::operations::{Operations, Progress, Reply, Request};
-use crate::runtime;
+use crate::output::Format;
+use crate::{runtime, verification};
 
 /// Whether the command may start a folder of data where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,29 @@ pub(crate) enum Start {
 pub(crate) fn run(root: &Path, config: &Config, start: Start, request: &Request) -> Result<()> {
     let bar = progress_bar();
     let reply = runtime::start()?.block_on(reply(root, config, start, request, &bar));
+    bar.finish_and_clear();
+    print(&reply?)
+}
+
+/// Looks through the folder `root`: through a running `serve`, else without opening more of it than can be opened.
+pub(crate) fn verify(root: &Path, config: &Config, format: Format) -> Result<()> {
+    let bar = progress_bar();
+    let shown = bar.clone();
+    let reply = runtime::start()?.block_on(async {
+        let request = Request::Verify { format };
+        if let Some(reply) = control::ask(&control_socket(root), &request, &|step| show(&bar, &step)).await? {
+            return Ok(reply);
+        }
+        match Folder::open(root) {
+            Ok(folder) => {
+                let progress = verification::steps(move |step| show(&shown, &step));
+                verification::offline(&folder, format, progress).await
+            }
+            // `serve` may have opened its socket since.
+            Err(FolderError::InUse(_)) => self::reply(root, config, Start::Existing, &request, &bar).await,
+            Err(error) => Err(error.into()),
+        }
+    });
     bar.finish_and_clear();
     print(&reply?)
 }
@@ -57,12 +82,16 @@ async fn reply(root: &Path, config: &Config, start: Start, request: &Request, ba
 fn print(reply: &Reply) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let written = match reply {
-        Reply::Text(text) => out.write_all(text.as_bytes()),
+        Reply::Text(text) | Reply::Verdict { text, .. } => out.write_all(text.as_bytes()),
         Reply::Bytes(bytes) => out.write_all(bytes),
     };
     match written.and_then(|()| out.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("cannot write the answer"),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        other => other.context("cannot write the answer")?,
+    }
+    match reply {
+        Reply::Verdict { sound: false, .. } => Err(Unsound.into()),
+        _ => Ok(()),
     }
 }
 

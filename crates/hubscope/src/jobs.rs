@@ -1,4 +1,4 @@
-//! What happens by itself while `serve` runs, as a table: flushing, compaction, publication.
+//! What happens by itself while `serve` runs, as a table: flushing, compaction, retention, publication.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use event::{Clock, EventTime, SystemClock};
 use publish::Publisher;
+use store::Retention;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +20,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// While there is no room, it is looked for this often: senders are to be served again within five seconds of room.
 const ROOM_INTERVAL: Duration = Duration::from_secs(1);
+/// Terms end with days; twice a day is soon enough, and a start at night does not shift it to the next.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(12 * 3600);
+
+/// Files that nobody needs any more are looked for at least this often.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A publication may take this long beside its period before it counts as late.
 const PUBLICATION_TIME_MAX: Duration = Duration::from_secs(60);
@@ -90,8 +97,11 @@ pub(crate) fn start(
     stop: &CancellationToken,
 ) -> TaskTracker {
     let jobs = TaskTracker::new();
-    jobs.spawn(flush(Arc::clone(pipeline), config.clone(), Arc::clone(health), stop.clone()));
-    jobs.spawn(find_room(Arc::clone(pipeline), config.store.compact_parts, Arc::clone(health), stop.clone()));
+    let flushed = Arc::new(Notify::new());
+    jobs.spawn(flush(Arc::clone(pipeline), config.clone(), Arc::clone(health), Arc::clone(&flushed), stop.clone()));
+    jobs.spawn(compact(Arc::clone(pipeline), config.store.compact_parts, flushed, stop.clone()));
+    jobs.spawn(retain(Arc::clone(pipeline), config.retention(), stop.clone()));
+    jobs.spawn(find_room(Arc::clone(pipeline), Arc::clone(health), stop.clone()));
     if config.archive.enabled {
         let publisher = Arc::clone(publisher);
         jobs.spawn(publish(publisher, archive, config.archive.interval.duration(), Arc::clone(health), stop.clone()));
@@ -100,8 +110,14 @@ pub(crate) fn start(
     jobs
 }
 
-/// Flushes when the tail is full or old, never more often than commits may come; then makes few parts of many.
-async fn flush(pipeline: Arc<Pipeline>, config: Config, health: Arc<Health>, stop: CancellationToken) {
+/// Flushes when the tail is full or old, never more often than commits may come.
+async fn flush(
+    pipeline: Arc<Pipeline>,
+    config: Config,
+    health: Arc<Health>,
+    flushed: Arc<Notify>,
+    stop: CancellationToken,
+) {
     let interval = config.store.flush_interval.duration();
     let mut wait = interval;
     loop {
@@ -117,14 +133,15 @@ async fn flush(pipeline: Arc<Pipeline>, config: Config, health: Arc<Health>, sto
             // Sooner than commits should come, but senders would be refused.
             () = pipeline.tail_pressing() => {}
         }
-        let result = flush_and_compact(&pipeline, config.store.compact_parts).await;
+        let result = if pipeline.store.status().tail_rows > 0 { pipeline.flush().await } else { Ok(()) };
+        flushed.notify_one();
         wait = if result.is_ok() { interval } else { RETRY_AFTER.min(interval) };
         note(&health.flush, &result, "flush");
     }
 }
 
 /// Takes events in again as soon as there is room, and writes at once what could not be written meanwhile.
-async fn find_room(pipeline: Arc<Pipeline>, compact_parts: usize, health: Arc<Health>, stop: CancellationToken) {
+async fn find_room(pipeline: Arc<Pipeline>, health: Arc<Health>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -132,20 +149,66 @@ async fn find_room(pipeline: Arc<Pipeline>, compact_parts: usize, health: Arc<He
         }
         match pipeline.look_for_room() {
             Ok(false) => {}
-            Ok(true) => note(&health.flush, &flush_and_compact(&pipeline, compact_parts).await, "flush"),
+            Ok(true) => note(&health.flush, &pipeline.flush().await, "flush"),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot find out whether there is room"),
         }
     }
 }
 
-async fn flush_and_compact(pipeline: &Pipeline, compact_parts: usize) -> anyhow::Result<()> {
-    if pipeline.store.status().tail_rows > 0 {
-        pipeline.flush().await?;
+/// Makes few parts of many, beside flushes; and removes files that nobody needs.
+async fn compact(pipeline: Arc<Pipeline>, parts_max: usize, flushed: Arc<Notify>, stop: CancellationToken) {
+    let mut swept = Instant::now();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = flushed.notified() => {}
+            () = tokio::time::sleep_until(swept + SWEEP_INTERVAL) => {}
+        }
+        if pipeline.store.status().small_parts < parts_max && swept.elapsed() < SWEEP_INTERVAL {
+            continue;
+        }
+        // What was not committed is as if it had not been, so a stop need not wait.
+        tokio::select! {
+            () = stop.cancelled() => return,
+            compacted = pipeline.store.compact() => match compacted {
+                Ok(_) => swept = Instant::now(),
+                Err(error) => {
+                    let error = format!("{:#}", anyhow::Error::from(error));
+                    tracing::error!(error, "parts could not be compacted; it is tried again after the next flush");
+                }
+            }
+        }
     }
-    if pipeline.store.status().small_parts >= compact_parts {
-        pipeline.store.compact().await?;
+}
+
+/// Takes out what is older than its term, at once and then each period.
+async fn retain(pipeline: Arc<Pipeline>, retention: Retention, stop: CancellationToken) {
+    if retention.is_for_ever() {
+        return;
     }
-    Ok(())
+    loop {
+        let wait = match pipeline.store.retain(&retention, SystemClock.now()).await {
+            Ok(done) => {
+                if done.parts_taken > 0 {
+                    tracing::info!(
+                        rows = done.rows_removed,
+                        parts = done.parts_taken,
+                        "removed rows at the end of their term"
+                    );
+                }
+                RETENTION_INTERVAL
+            }
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!(error, "rows at the end of their term could not be removed; it is tried again");
+                RETRY_AFTER
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
 }
 
 /// Publishes at once, then each period.

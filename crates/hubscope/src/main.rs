@@ -1,6 +1,7 @@
 //! The program: it parses, wires, runs and stops. What it does lies in the other crates.
 
 mod access;
+mod backup;
 mod cli;
 mod config;
 mod control;
@@ -19,6 +20,7 @@ mod serve;
 mod shutdown;
 mod telemetry;
 mod tokens;
+mod verification;
 
 use std::process::ExitCode;
 

@@ -12,17 +12,21 @@ use publish::Publisher;
 use query::{Answer, Catalogue, Engine, Hubs, Params, Scope, SqlOptions};
 use serde::{Deserialize, Serialize};
 use store::{ImportUnit, Imported};
+use tokio::sync::mpsc;
 
-use crate::cli::JournalReport;
+use crate::cli::{self, JournalReport, TableName};
 use crate::config::Config;
 use crate::folder::Folder;
 use crate::output::Format;
 use crate::pipeline::{Disks, Pipeline};
-use crate::registry;
 use crate::tokens::{self, Tokens};
+use crate::{registry, verification};
 
 /// Days are committed together until their text is this long, so that many small days make few parts.
 const IMPORT_BYTES_A_COMMIT: usize = 64 << 20;
+
+/// Steps of a verification that wait to be told; more nobody could follow anyway.
+const STEPS_WAITING_MAX: usize = 64;
 
 /// What can be asked of a folder. Paths are absolute: the asker and the owner may stand in different places.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,11 +42,14 @@ pub(crate) enum Request {
     CreateToken { hub: Option<String>, may: String },
     Tokens,
     RevokeToken { id: String },
+    Verify { format: Format },
+    Backup { to: PathBuf },
+    InspectTable { table: TableName },
     InspectJournal,
 }
 
 /// The commands of [`Request`], by name.
-pub(crate) const COMMANDS: [&str; 11] = [
+pub(crate) const COMMANDS: [&str; 14] = [
     "query",
     "kpi",
     "import-cloud-log",
@@ -54,6 +61,9 @@ pub(crate) const COMMANDS: [&str; 11] = [
     "tokens",
     "revoke-token",
     "inspect-journal",
+    "verify",
+    "backup",
+    "inspect-table",
 ];
 
 /// What comes back.
@@ -64,6 +74,8 @@ pub(crate) enum Reply {
     Text(String),
     /// To be written to a file or a pipe; base64 on the way.
     Bytes(#[serde(with = "base64_text")] Vec<u8>),
+    /// To be printed; unless it is sound, the command ends with a code of its own.
+    Verdict { text: String, sound: bool },
 }
 
 mod base64_text {
@@ -152,6 +164,9 @@ impl Operations {
                 let inspection = tokio::task::spawn_blocking(move || pipeline.inspect_journal()).await??;
                 Ok(Reply::Text(serde_json::to_string(&JournalReport::of(&inspection, true))?))
             }
+            Request::Verify { format } => self.verify(format, progress).await,
+            Request::Backup { to } => self.backup(&to).await,
+            Request::InspectTable { table } => cli::table_told(&self.pipeline.store, table).map(Reply::Text),
             Request::Schemas => Ok(Reply::Text(registry::listed(&self.pipeline.admission.registry()))),
         }
     }
@@ -168,6 +183,36 @@ impl Operations {
     fn create_token(&self, hub: Option<&str>, may: &str) -> Result<Reply> {
         let may = tokens::verb(may).ok_or_else(|| anyhow!("'{may}' is nothing that a token may"))?;
         self.tokens.create(hub, may).map(|secret| Reply::Text(format!("{secret}\n")))
+    }
+
+    async fn verify(&self, format: Format, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Reply> {
+        // Steps are told from a blocking thread, which the asker's progress does not reach; they are handed over.
+        let (told, mut steps) = mpsc::channel(STEPS_WAITING_MAX);
+        let steps_of = verification::steps(move |step| {
+            // A step for which there is no room is superseded by the next.
+            let _ = told.try_send(step);
+        });
+        let work = self.pipeline.verify(format, steps_of);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                reply = &mut work => return reply,
+                Some(step) = steps.recv() => progress(step),
+            }
+        }
+    }
+
+    async fn backup(&self, to: &Path) -> Result<Reply> {
+        let done = crate::backup::make(&self.pipeline, &self.root, to).await?;
+        Ok(Reply::Text(format!(
+            "{} rows in {} files, {} bytes ({} files linked, {} copied), in {}\n",
+            done.rows,
+            done.files_linked + done.files_copied,
+            done.bytes,
+            done.files_linked,
+            done.files_copied,
+            to.display()
+        )))
     }
 
     async fn publish(&self, to: &Path) -> Result<Reply> {

@@ -30,6 +30,9 @@ use tokio::sync::{Notify, oneshot};
 use crate::config::Config;
 use crate::folder::{Folder, keys_in};
 use crate::keys::{Keys, Remembered};
+use crate::operations::Reply;
+use crate::output::Format;
+use crate::verification;
 
 pub(crate) use room::Shortage;
 use room::{Room, is_full};
@@ -81,7 +84,8 @@ impl Pipeline {
         admission: Arc<Admission>,
     ) -> Result<Self> {
         let columns = admission.registry().columns();
-        let store = Store::open_on(folder.root(), disks.table.clone(), store::Options::default(), &columns);
+        let options = store::Options { parts_small_max: config.store.compact_parts, ..store::Options::default() };
+        let store = Store::open_on(folder.root(), disks.table.clone(), options, &columns);
         let store = store.await.context("cannot open the table")?;
         let room = Room::new(Arc::clone(&disks.journal), folder.root(), config.store.reserve.bytes());
         let journal = open_journal(folder, disks.journal, config)?;
@@ -208,6 +212,11 @@ impl Pipeline {
     /// Looks at what lies in the journal, up to what is acknowledged.
     pub(crate) fn inspect_journal(&self) -> Result<journal::Inspection> {
         self.journal.inspect().context("cannot read the journal")
+    }
+
+    /// Looks through tables and journal.
+    pub(crate) async fn verify(&self, format: Format, progress: store::Progress) -> Result<Reply> {
+        verification::beside(&self.store, &self.journal, format, progress).await
     }
 
     /// The journal's figures.

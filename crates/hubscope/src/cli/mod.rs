@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and which file answers.
 
 mod archive;
+mod backup;
 mod config;
 mod import;
 mod inspect;
@@ -8,6 +9,9 @@ mod kpi;
 mod query;
 mod schema;
 mod token;
+mod verify;
+
+pub(crate) use inspect::{TableName, told as table_told};
 
 pub(crate) use inspect::JournalReport;
 
@@ -76,6 +80,10 @@ enum Command {
     /// Makes, lists and revokes tokens, with which others than this machine may send and read
     #[command(subcommand)]
     Token(token::Token),
+    /// Reads everything kept and compares it with what was written; ends with 3 if something differs
+    Verify(verify::Verify),
+    /// Copies the folder of data as it is at one moment, also while serve runs
+    Backup(backup::Backup),
     /// Looks at what lies on disk, without changing it
     #[command(subcommand)]
     Inspect(inspect::Inspect),
@@ -120,6 +128,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         Command::Kpi(kpi) => kpi.run(&config),
         Command::Schema(schema) => schema.run(&config),
         Command::Token(token) => token.run(&config),
+        Command::Verify(verify) => verify.run(&config),
+        Command::Backup(backup) => backup.run(&config),
         Command::Inspect(inspect) => inspect.run(),
         Command::Config(config) => config.run(&layers),
     }

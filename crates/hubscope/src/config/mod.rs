@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use settings::{Layers, Shown};
-use value::{ByteSize, Span, count, switch, zone};
+use value::{ByteSize, Keep, Span, count, switch, zone};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -23,8 +23,11 @@ pub(crate) struct Config {
     pub(crate) idempotency: IdempotencyConfig,
     pub(crate) archive: ArchiveConfig,
     pub(crate) query: QueryConfig,
+    pub(crate) retention: RetentionConfig,
     #[serde(deserialize_with = "hubs")]
     pub(crate) hub: Vec<HubConfig>,
+    #[serde(deserialize_with = "schemas")]
+    pub(crate) schema: Vec<SchemaConfig>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -79,6 +82,21 @@ pub(crate) struct QueryConfig {
     pub(crate) timeout: Span,
 }
 
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RetentionConfig {
+    pub(crate) events: Keep,
+    pub(crate) quarantine: Keep,
+}
+
+/// What one schema has for itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SchemaConfig {
+    pub(crate) id: String,
+    pub(crate) keep: Keep,
+}
+
 /// One hub.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +117,9 @@ impl Default for Config {
             idempotency: IdempotencyConfig::default(),
             archive: ArchiveConfig::default(),
             query: QueryConfig::default(),
+            retention: RetentionConfig::default(),
             hub: Vec::new(),
+            schema: Vec::new(),
         }
     }
 }
@@ -146,6 +166,34 @@ impl Default for QueryConfig {
     fn default() -> Self {
         Self { memory: ByteSize::mebi(512), timeout: Span::seconds(30) }
     }
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self { events: Keep::FOR_EVER, quarantine: Keep::FOR_EVER }
+    }
+}
+
+impl Config {
+    /// For how long rows are kept, as the store wants to know it.
+    pub(crate) fn retention(&self) -> store::Retention {
+        store::Retention {
+            events: self.retention.events.days(),
+            by_schema: self.schema.iter().map(|schema| (schema.id.as_str().into(), schema.keep.days())).collect(),
+            quarantine: self.retention.quarantine.days(),
+        }
+    }
+}
+
+/// Schemas of distinct ids.
+fn schemas<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<SchemaConfig>, D::Error> {
+    let schemas = Vec::<SchemaConfig>::deserialize(deserializer)?;
+    for (index, schema) in schemas.iter().enumerate() {
+        if schemas.iter().take(index).any(|other| other.id == schema.id) {
+            return Err(serde::de::Error::custom(format!("the schema '{}' is named twice", schema.id)));
+        }
+    }
+    Ok(schemas)
 }
 
 /// Hubs of distinct names.

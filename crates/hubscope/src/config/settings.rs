@@ -31,7 +31,7 @@ const fn setting(key: &'static str, means: &'static str) -> Setting {
     Setting { key, means }
 }
 
-/// Every setting but those of `[[hub]]`.
+/// Every setting but those of `[[hub]]` and `[[schema]]`.
 pub(crate) const SETTINGS: [Setting; 20] = [
     setting("listen", "address of the HTTP door"),
     setting("log", "which diagnostics are written: a level, or as RUST_LOG has it"),
@@ -53,6 +53,8 @@ pub(crate) const SETTINGS: [Setting; 20] = [
     setting("archive.interval", "how often"),
     setting("query.memory", "for all queries together"),
     setting("query.timeout", "for one query"),
+    setting("retention.events", "events leave this long after their time"),
+    setting("retention.quarantine", "what is kept aside leaves this long after its time"),
 ];
 
 /// The settings of one `[[hub]]`.
@@ -60,6 +62,15 @@ pub(crate) const HUB_SETTINGS: [Setting; 2] = [
     setting("hub.name", "name of a hub, as its token has it"),
     setting("hub.zone", "zone in which its days are cut, by its IANA name"),
 ];
+
+/// The settings of one `[[schema]]`.
+pub(crate) const SCHEMA_SETTINGS: [Setting; 2] = [
+    setting("schema.id", "id of a schema"),
+    setting("schema.keep", "its events leave this long after their time, whatever `retention.events` says"),
+];
+
+/// The lists of the file, and the settings of each of their entries.
+const LISTS: [(&str, &[Setting]); 2] = [("hub", &HUB_SETTINGS), ("schema", &SCHEMA_SETTINGS)];
 
 /// Where the value of a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,8 +168,8 @@ impl Layers {
 
     fn lay(&mut self, key: &str, value: &str, origin: Origin, name: &str) -> Result<()> {
         check(key).with_context(|| name.to_owned())?;
-        if key.starts_with("hub.") {
-            bail!("{name}: hubs are listed in the configuration file, as [[hub]]");
+        if let Some((list, _)) = LISTS.iter().find(|(list, _)| key.split('.').next() == Some(list)) {
+            bail!("{name}: {list}s are listed in the configuration file, as [[{list}]]");
         }
         // Checked alone, so that a fault is told with its name.
         let mut alone = Table::new();
@@ -182,7 +193,7 @@ impl Layers {
         Ok(config)
     }
 
-    /// Every setting with its value and origin, in the order of [`SETTINGS`]; hubs last.
+    /// Every setting with its value and origin, in the order of [`SETTINGS`]; hubs and schemas last.
     ///
     /// # Errors
     /// As [`Layers::config`].
@@ -195,13 +206,15 @@ impl Layers {
             let value = value.map(plain).unwrap_or_default();
             shown.push(Shown { key: key.to_owned(), value, origin: origin(key), means });
         }
-        let hubs = config.get("hub").and_then(Value::as_array).into_iter().flatten().enumerate();
-        for (index, hub) in hubs {
-            for Setting { key, means } in HUB_SETTINGS {
-                let name = key.trim_start_matches("hub.");
-                let Some(value) = hub.get(name) else { continue };
-                let key = format!("hub[{index}].{name}");
-                shown.push(Shown { origin: origin(&key), key, value: plain(value), means });
+        for (list, settings) in LISTS {
+            let entries = config.get(list).and_then(Value::as_array).into_iter().flatten().enumerate();
+            for (index, entry) in entries {
+                for Setting { key, means } in settings {
+                    let name = key.rsplit_once('.').map_or(*key, |(_, name)| name);
+                    let Some(value) = entry.get(name) else { continue };
+                    let key = format!("{list}[{index}].{name}");
+                    shown.push(Shown { origin: origin(&key), key, value: plain(value), means });
+                }
             }
         }
         Ok(shown)
@@ -243,7 +256,8 @@ fn plain(value: &Value) -> String {
 }
 
 fn check(key: &str) -> Result<()> {
-    let known = || SETTINGS.iter().chain(&HUB_SETTINGS).map(|setting| setting.key);
+    let lists = || LISTS.iter().flat_map(|(_, settings)| settings.iter());
+    let known = || SETTINGS.iter().chain(lists()).map(|setting| setting.key);
     if known().any(|name| name == key) {
         return Ok(());
     }
@@ -304,7 +318,7 @@ mod tests {
         for (name, value) in written.as_table().unwrap() {
             match value {
                 Value::Table(section) => keys.extend(section.keys().map(|leaf| format!("{name}.{leaf}"))),
-                Value::Array(_) => assert_eq!(name, "hub"),
+                Value::Array(_) => assert!(LISTS.iter().any(|(list, _)| list == name), "{name}"),
                 _ => keys.push(name.clone()),
             }
         }
@@ -322,7 +336,7 @@ mod tests {
             let line = format!("| `{key}` | {value} | {means} |");
             assert!(manual.lines().any(|found| found == line), "docs/operate/settings.md lacks this line:\n{line}");
         }
-        for Setting { key, means } in HUB_SETTINGS {
+        for Setting { key, means } in HUB_SETTINGS.into_iter().chain(SCHEMA_SETTINGS) {
             assert!(manual.contains(&format!("| `{key}` |")) && manual.contains(means), "{key}");
         }
     }
@@ -418,6 +432,8 @@ mod tests {
                 "line 3: there is no setting 'hub.zome' (did you mean 'hub.zone'?)",
             ),
             ("[[hub]]\nname = 'a'\n[[hub]]\nname = 'a'\n", "two hubs are called 'a'"),
+            ("[retention]\nevents = '90'\n", "'90' is no term; write for example '90 days' or 'for ever'"),
+            ("[[schema]]\nid = 'a'\nkeep = '1 day'\n[[schema]]\nid = 'a'\nkeep = '2 days'\n", "named twice"),
             ("listen = ", "line 1"),
         ] {
             let (_dir, path) = file(text);

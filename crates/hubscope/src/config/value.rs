@@ -128,6 +128,62 @@ impl Serialize for Span {
     }
 }
 
+/// For how long rows are kept: `90 days`, or `for ever`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keep(Option<u32>);
+
+const FOR_EVER: &str = "for ever";
+
+impl Keep {
+    pub(super) const FOR_EVER: Self = Self(None);
+
+    /// The days; none when it is for ever.
+    pub(crate) const fn days(self) -> Option<u32> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str(FOR_EVER),
+            Some(1) => f.write_str("1 day"),
+            Some(days) => write!(f, "{days} days"),
+        }
+    }
+}
+
+impl FromStr for Keep {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("'{text}' is no term; write for example '90 days' or '{FOR_EVER}'");
+        if text == FOR_EVER {
+            return Ok(Self(None));
+        }
+        let digits = text.strip_suffix(" days").or_else(|| text.strip_suffix(" day")).ok_or_else(bad)?;
+        digits.trim().parse().map(|days| Self(Some(days))).map_err(|_| bad())
+    }
+}
+
+impl<'de> Deserialize<'de> for Keep {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Keep {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// A time zone, written as the name that the IANA gives it: `Europe/Berlin`.
 pub(super) mod zone {
     use query::Zone;
