@@ -67,7 +67,7 @@ fn lines_are_known_in_every_wrapping() {
         serde_json::json!({"textPayload": plain, "timestamp": "2026-11-21T00:36:48Z"}).to_string(),
         serde_json::json!({"log": format!("{plain}\n"), "stream": "stderr"}).to_string(),
     ] {
-        assert_eq!(read("UTC", &[&line]), [started.clone()], "{line}");
+        assert_eq!(read("UTC", &[&line]).as_slice(), std::slice::from_ref(&started), "{line}");
     }
 }
 

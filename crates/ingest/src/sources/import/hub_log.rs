@@ -6,7 +6,7 @@
 //! one, so an hour comes twice when clocks are set back; lines are in order, which tells the two apart.
 //!
 //! A log says less than events do in one point: the line of a stop does not name the server. It says more in another:
-//! it tells of servers that the hub found dead. Beginnings of spawns and failures say nothing of sessions, and are left.
+//! it tells of servers that the hub found dead. What it says of spawns that begin or fail is no matter of sessions.
 
 use event::EventTime;
 use jiff::civil::DateTime;
