@@ -160,7 +160,7 @@ impl<'a> Oracle<'a> {
             .filter(|poll| poll.after > alive && !self.is_cold(poll))
             .min_by_key(|poll| (poll.after, poll.before));
         let polled = first_poll.is_some_and(|poll| poll.before == instant);
-        let absent = self.heap.evidence.iter().any(|piece| *piece == Evidence::Absent(instant)) && instant > alive;
+        let absent = self.heap.evidence.contains(&Evidence::Absent(instant)) && instant > alive;
         let emptied = |restart: &&insight::session::Restart| restart.at == instant && restart.at >= alive;
         let known = self.heap.restarts.iter().filter(emptied).any(|restart| restart.kept == Kept::None);
         match (polled || absent, known) {

@@ -152,7 +152,9 @@ fn check_sums(world: &World, rows: &[Session]) -> (f64, f64) {
 
 #[test]
 fn the_truth_lies_within_the_bounds() {
-    let mut errors: BTreeMap<(bool, i64, bool, bool), Vec<(f64, f64)>> = BTreeMap::new();
+    // Rough, stops lost, listed, polled: hours by the point and in truth.
+    type Kind = (bool, i64, bool, bool);
+    let mut errors: BTreeMap<Kind, Vec<(f64, f64)>> = BTreeMap::new();
     let mut known_by: BTreeMap<EndKnownBy, usize> = BTreeMap::new();
     for weather in weathers() {
         let world = World::new(weather);

@@ -161,7 +161,7 @@ impl Simulation {
             outages.push((from, from + random.below(5 * HOUR)));
         }
         let period = Micros(5 * MINUTE);
-        let culler = weather.culler.then(|| Culler { timeout: Micros(50 * MINUTE), period });
+        let culler = weather.culler.then_some(Culler { timeout: Micros(50 * MINUTE), period });
         let (truths, told) = (Vec::new(), Vec::new());
         Self { weather, random, days, people, crashes, outages, culler, truths, told, next_position: 0 }
     }
