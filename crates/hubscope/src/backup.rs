@@ -1,7 +1,8 @@
 //! `hubscope backup`: the folder of data at one moment, as a folder of data.
 //!
 //! Tables at one version, the journal from there on, and the operator's own state. It is made under another name and
-//! gets its own at the end, so that what has the name is whole. The published archive is left out: it is published anew.
+//! gets its own at the end, so that what has the name is whole. The published archive is left out: it is published
+//! anew.
 
 use std::fs;
 use std::io::{self, ErrorKind};

@@ -1,9 +1,9 @@
 //! What years cost: prints the figures of `docs/operate/growth.md`.
 //!
 //! ```sh
-//! cargo run --release --package store --example growth -- year    # a year of a hub with 50 users, flushed as it would be
-//! cargo run --release --package store --example growth -- day     # a day at full speed: parts as they would be flushed
-//! cargo run --release --package store --example growth -- start   # 100 million stored events, opened
+//! cargo run --release --package store --example growth -- year
+//! cargo run --release --package store --example growth -- day
+//! cargo run --release --package store --example growth -- start
 //! ```
 //!
 //! Time is simulated: times are those that events would have, and what would be a flush every fifteen minutes comes one

@@ -6,9 +6,13 @@
 //!                         snapshot = parts ∪ tail, every event once ─▶ scan, or the query engine's own reading
 //! ```
 //!
-//! Invariants: **S1** positions of a journal have no gap and no double up to its transaction
-//! ([`Store::verify_positions`]). **S2** compaction keeps the multiset of rows. **S3** what was acknowledged shows in
-//! the next [`Store::snapshot`].
+//! Rows leave by one mechanism ([`Store::rewrite`]): an import's day that changed, retention ([`Store::retain`]),
+//! erasure; what they leave behind goes with [`Store::expire`]. Every file is summed when it is written, and compared
+//! whenever it is read ([`Store::verify`] reads all). [`Store::backup`] makes a folder of data of one version.
+//!
+//! Invariants: **S1** positions of a journal have no gap and no double up to its transaction, but for rows that were
+//! removed and counted ([`Store::verify_positions`]). **S2** compaction keeps the multiset of rows. **S3** what was
+//! acknowledged shows in the next [`Store::snapshot`].
 //!
 //! It names Delta, and nothing above it does. It knows no SQL, no HTTP, no schema's text; it never decides when to
 //! flush. The format is described in `docs/formats/tables.md`.

@@ -1,5 +1,5 @@
-//! S1, checked by reading: the positions of a collector have no gap and no double up to its transaction, but for as many
-//! as retention and erasure say that they have removed.
+//! S1, checked by reading: the positions of a collector have no gap and no double up to its transaction, but for as
+//! many as retention and erasure say that they have removed.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -1,8 +1,8 @@
 //! Retention: rows older than their schema's term leave the tables.
 //!
-//! Age is told by `time`; of a row whose time is suspect or missing by `received`, so that a clock that went mad neither
-//! removes a row early nor keeps it for ever. Terms end with UTC days, so that a part which holds the boundary is
-//! rewritten once a day at most. What the log's bounds settle is not read: a part of old rows goes as a whole.
+//! Age is told by `time`; of a row whose time is suspect or missing by `received`, so that a clock that went mad
+//! neither removes a row early nor keeps it for ever. Terms end with UTC days, so that a part which holds the boundary
+//! is rewritten once a day at most. What the log's bounds settle is not read: a part of old rows goes as a whole.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -73,7 +73,9 @@ impl Snapshot {
 
     /// The journals that have rows in the tables, or had.
     pub fn journals(&self) -> Vec<CollectorId> {
-        self.transactions.keys().filter(|id| !id.contains('/')).map(|id| CollectorId::from(&**id)).collect()
+        // Other programs may have transactions of their own, which count something else.
+        let is_journal = |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        self.transactions.keys().filter(|id| is_journal(id)).map(|id| CollectorId::from(&**id)).collect()
     }
 
     /// The days that the import `collector` covers, also those without an event, with [`crate::unit_version`] of what

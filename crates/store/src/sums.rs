@@ -24,8 +24,8 @@ use sha2::{Digest, Sha256};
 
 use crate::disk::{Disk, DiskFile};
 
-/// What one CRC covers. Small enough that a page's read is not much longer for being checked, large enough that the sums
-/// of a part of 128 MiB are 50 kB of text.
+/// What one CRC covers. Small enough that a page's read is not much longer for being checked, large enough that the
+/// sums of a part of 128 MiB are 50 kB of text.
 pub(crate) const BLOCK_BYTES: u64 = 32 << 10;
 
 /// Lines that may be out of date before the file is written anew; it is, once they are more than the others too.

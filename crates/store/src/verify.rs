@@ -2,8 +2,8 @@
 //!
 //! First the files, which needs no table: each is read, summed and compared with its recorded sum. A file without one
 //! (written by another program, or just before a crash) is decoded; if it can be, its sum is recorded from then on.
-//! Then, if the log can be read, the table: each part is there with as many bytes and rows as the log says, commits have
-//! no gap, and positions neither gap nor double (S1).
+//! Then, if the log can be read, the table: each part is there with as many bytes and rows as the log says, commits
+//! have no gap, and positions neither gap nor double (S1).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -139,8 +139,8 @@ pub struct Step {
 /// Told how far it has come.
 pub type Progress = Arc<dyn Fn(Step) + Send + Sync>;
 
-/// Reads every file of the tables in the folder of data `root`, which no running process owns, and compares it with what
-/// was written. Needs no table that can be opened. Blocks.
+/// Reads every file of the tables in the folder of data `root`, which no running process owns, and compares it with
+/// what was written. Needs no table that can be opened. Blocks.
 ///
 /// # Errors
 /// The disk's, for folders and the list of sums; a file that cannot be read is a fault.

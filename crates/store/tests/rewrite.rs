@@ -278,8 +278,8 @@ async fn an_expiry_waits_for_readers_but_not_for_ever() {
     assert!(!texts_on_disk(folder.path()).iter().any(|text| text.contains("ada")));
 }
 
-/// Changes of the disk fail in turn (every one with `HUBSCOPE_LONG`, else every eleventh), before or after they were done:
-/// the rows are all there or all gone, and a second attempt in the next process ends the work.
+/// Changes of the disk fail in turn (every one with `HUBSCOPE_LONG`, else every eleventh), before or after they were
+/// done: the rows are all there or all gone, and a second attempt in the next process ends the work.
 #[tokio::test]
 async fn a_disk_that_fails_leaves_all_rows_or_none() {
     let template = tempfile::tempdir().unwrap();
