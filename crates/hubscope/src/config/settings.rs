@@ -32,7 +32,7 @@ const fn setting(key: &'static str, means: &'static str) -> Setting {
 }
 
 /// Every setting but those of `[[hub]]` and `[[schema]]`.
-pub(crate) const SETTINGS: [Setting; 20] = [
+pub(crate) const SETTINGS: [Setting; 22] = [
     setting("listen", "address of the HTTP door"),
     setting("log", "which diagnostics are written: a level, or as RUST_LOG has it"),
     setting("http.connections_max", "connections at once; one more is answered 503"),
