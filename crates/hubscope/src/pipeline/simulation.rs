@@ -17,7 +17,7 @@ use model::Totals;
 use tokio::runtime::Runtime;
 
 /// Histories of a usual run: about a quarter of a minute on two cores, in a build without optimisation.
-const HISTORIES: u64 = 120;
+const HISTORIES: u64 = 80;
 
 /// No history takes longer, whatever the machine is doing beside it; one that does hangs.
 const HISTORY_TIME_MAX: Duration = Duration::from_secs(120);
