@@ -47,7 +47,7 @@ impl SmallDisk {
             let _ = holder.wait();
             return None;
         }
-        let seen = PathBuf::from(format!("/proc/{}/root", holder.id()));
+        let seen = Path::new("/proc").join(holder.id().to_string()).join("root");
         let mounted = seen.join(at.strip_prefix("/").expect("an absolute path"));
         Some(Self { holder, mounted })
     }

@@ -9,8 +9,6 @@
 //! journal's writer has synced the record and put its rows into the tail.
 
 mod room;
-#[cfg(all(test, feature = "failpoints"))]
-mod simulation;
 #[cfg(test)]
 mod tests;
 

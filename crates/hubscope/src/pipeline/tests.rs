@@ -1,6 +1,9 @@
 //! The order of things on disk, over the whole way of an event: what is answered, linked and removed, and what was
 //! synced before.
 
+#[cfg(feature = "failpoints")]
+mod simulation;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
