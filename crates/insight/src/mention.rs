@@ -10,11 +10,11 @@ use std::borrow::Cow;
 /// Escapes are undone so often: a form, in it a `repr`, in it JSON, in it a path.
 const ROUNDS: usize = 4;
 
-/// Whether `is` accepts something in `text` that could be a name. What is not UTF-8 is read with its bad bytes replaced.
+/// Whether `is` accepts something in `text` that could be a name. Bytes that are not UTF-8 are read as U+FFFD.
 ///
 /// Could be a name: the longest runs of letters, digits and `. _ - @ +` (also without the full stop that ends a
-/// sentence); the longest runs without space, double quote, slash or bracket; and what stands between two quotes of one kind.
-/// Each as written, and after each round of undoing escapes.
+/// sentence); the longest runs without space, double quote, slash or bracket; and what stands between two quotes of one
+/// kind. Each as written, and after each round of undoing escapes.
 pub fn mentions(text: &[u8], mut is: impl FnMut(&str) -> bool) -> bool {
     let mut text = String::from_utf8_lossy(text);
     for _ in 0..ROUNDS {

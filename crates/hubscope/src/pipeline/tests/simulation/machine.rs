@@ -1,7 +1,7 @@
 //! One disk for everything. Its truth is the simulated disk of the journal's tests; beside it the table's files lie in
 //! a real folder as well, because Delta and Parquet read them there.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,6 +109,15 @@ impl Disk for Mirrored {
     fn create_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let simulated = Fs::create(&self.0, path)?;
         Ok(Box::new(MirroredFile { simulated, real: File::create_new(path)?, at: 0 }))
+    }
+
+    fn append_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let simulated = match Fs::open(&self.0, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Fs::create(&self.0, path)?,
+            opened => opened?,
+        };
+        let at = simulated.len()?;
+        Ok(Box::new(MirroredFile { simulated, real: OpenOptions::new().append(true).create(true).open(path)?, at }))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
