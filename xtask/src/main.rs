@@ -29,6 +29,7 @@ Tasks of the repository
   cargo xtask tidy           the style rules alone
   cargo xtask browser        the tests in a browser alone (builds and sets up what they need)
   cargo xtask hub            the tests with real hubs alone (builds and sets up what they need)
+  cargo xtask readers        the tests with other programs that read the tables alone (the same)
   cargo xtask bench          measures the program, built for release, beside its peers; what follows is passed on:
                              --quick (to see that it works), --soak (eleven minutes more), --durability (instead: what
                              is kept of what was acknowledged when programs are killed)
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
             plan.run("set up strace", strace::set_up);
             rust(&mut plan);
             plan.run("set up python", |root| python::TESTS.set_up(root));
+            readers(&mut plan);
             browser(&mut plan);
             hub(&mut plan);
         }
@@ -62,6 +64,10 @@ fn main() -> ExitCode {
             plan.run("build", build_stage);
             plan.run("set up python", |root| python::TESTS.set_up(root));
             hub(&mut plan);
+        }
+        ["readers"] => {
+            plan.run("build", build_stage);
+            readers(&mut plan);
         }
         ["bench", wishes @ ..] => bench(&mut plan, wishes),
         [] | ["help" | "--help" | "-h"] => {
@@ -99,6 +105,14 @@ fn rust(plan: &mut Plan) {
 fn browser(plan: &mut Plan) {
     plan.run("set up browser", chromium::set_up);
     plan.run("browser tests", browser_tests_stage);
+}
+
+fn readers(plan: &mut Plan) {
+    plan.run("set up readers", |root| python::READERS.set_up(root));
+    plan.run("readers tests", |root| {
+        let python = python::READERS.interpreter(root);
+        python_tests(Tool::new(python, root).args(["-m", "pytest", "tests/readers"]))
+    });
 }
 
 fn hub(plan: &mut Plan) {

@@ -53,6 +53,15 @@ pub(crate) const HUB_4: Environment = Environment {
     instead: "what it sends is tested by its captures in tests/http",
 };
 
+/// Programs that read the tables without us.
+pub(crate) const READERS: Environment = Environment {
+    folder: ".venv-readers",
+    requirements: "tests/readers/requirements.txt",
+    modules: "pytest, deltalake, polars, chdb, duckdb, pyarrow.dataset",
+    minors: None,
+    instead: "",
+};
+
 /// What the program is measured beside.
 pub(crate) const PEERS: Environment = Environment {
     folder: ".venv-bench",
@@ -141,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned_and_named_once() {
-        for environment in [TESTS, HUB, HUB_4, PEERS] {
+        for environment in [TESTS, HUB, HUB_4, READERS, PEERS] {
             let file = crate::repository().join(environment.requirements);
             let text = std::fs::read_to_string(&file).unwrap();
             let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
