@@ -3,6 +3,7 @@
 Our own answer is only one of those compared: whoever disagrees with another fails the test.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -17,7 +18,7 @@ import pyarrow.compute as compute
 import pyarrow.dataset as dataset
 import pyarrow.parquet as parquet
 import pytest
-from program import hubscope, surroundings
+from program import hubscope, surroundings, until
 from serve import Serve, direct
 from urllib.request import Request
 
@@ -53,12 +54,13 @@ def folder(tmp_path_factory):
     settings = {
         "HUBSCOPE_ARCHIVE__ENABLED": "false",
         "HUBSCOPE_STORE__COMPACT_PARTS": "2",
-        "HUBSCOPE_STORE__FLUSH_INTERVAL": "1 h",
+        "HUBSCOPE_STORE__FLUSH_INTERVAL": "100 ms",
         "HUBSCOPE_STORE__COMMIT_INTERVAL": "10 ms",
     }
     serve = Serve(data, **settings)
     try:
         for flush in range(FLUSHES):
+            before = parts_on_disk(data)
             numbers = range(flush * EVENTS_A_FLUSH, (flush + 1) * EVENTS_A_FLUSH)
             events = [event(number) for number in numbers for event in (launch, action)]
             body = json.dumps(events).encode()
@@ -66,13 +68,16 @@ def folder(tmp_path_factory):
             request = Request(url, body, {"Content-Type": "application/json"})
             with direct.open(request) as answer:
                 assert answer.status == 200
-            # A clean stop flushes.
-            serve.stop()
-            serve.start()
+            until(lambda: parts_on_disk(data) - before, 20, "the events are written")
+        until(lambda: len(files_of(data, "events")) < FLUSHES, 20, "parts are merged")
         serve.stop()
     finally:
         serve.end()
     return data
+
+
+def parts_on_disk(folder) -> set[str]:
+    return {entry.name for entry in (folder / "tables" / "events").glob("*.parquet")}
 
 
 def ours(folder, *words) -> bytes:
@@ -97,8 +102,9 @@ def by_polars(folder, table):
 
 
 def by_chdb(folder, table):
-    place = str(folder / "tables" / table)
-    answer = chdb.query(f"SELECT * FROM deltaLakeLocal('{place}')", "Arrow")
+    # It reads nothing outside the folder in which it stands.
+    with contextlib.chdir(folder):
+        answer = chdb.query(f"SELECT * FROM deltaLakeLocal('{folder / 'tables' / table}')", "Arrow")
     return arrow.ipc.open_file(io.BytesIO(answer.bytes())).read_all()
 
 
@@ -144,7 +150,7 @@ def test_every_reader_sees_the_same_rows(folder, reader, table):
 
 def test_files_of_replaced_parts_are_there_and_nobody_reads_them(folder):
     """Without it, the test above would not show that readers follow the log."""
-    there = {entry.name for entry in (folder / "tables" / "events").glob("*.parquet")}
+    there = parts_on_disk(folder)
     live = {os.path.basename(path) for path in files_of(folder, "events")}
     assert live < there, "compaction replaced parts, and their files wait for readers elsewhere"
 
