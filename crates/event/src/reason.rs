@@ -30,11 +30,13 @@ pub enum Reason {
     BadTime = 11,
     /// It does not satisfy its schema.
     Invalid = 12,
+    /// It was about somebody who asked to be forgotten; nothing of it was kept.
+    Forgotten = 13,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NotJson,
         Self::NotAnObject,
         Self::BadUtf8,
@@ -47,6 +49,7 @@ impl Reason {
         Self::UnknownVersion,
         Self::BadTime,
         Self::Invalid,
+        Self::Forgotten,
     ];
 
     /// The code as it stands in answers, tables and metrics.
@@ -64,6 +67,7 @@ impl Reason {
             Self::UnknownVersion => "unknown_version",
             Self::BadTime => "bad_time",
             Self::Invalid => "invalid",
+            Self::Forgotten => "forgotten",
         }
     }
 

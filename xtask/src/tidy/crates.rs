@@ -12,17 +12,21 @@ use super::Finding;
 use crate::command::Tool;
 
 /// Our crates, and which of ours each may use: the way of an event, downhill.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("event", &[]),
     ("journal", &[]),
     ("schema", &["event"]),
     ("insight", &["event"]),
     ("ingest", &["event", "schema", "journal"]),
     ("store", &["event", "insight"]),
+    ("erasure", &["event", "schema", "insight", "store"]),
     ("query", &["event", "insight", "store"]),
     ("publish", &["event", "schema", "store"]),
     ("server", &["event", "schema", "ingest", "query", "publish"]),
-    ("hubscope", &["event", "schema", "insight", "journal", "ingest", "store", "query", "publish", "server"]),
+    (
+        "hubscope",
+        &["event", "schema", "insight", "journal", "ingest", "store", "erasure", "query", "publish", "server"],
+    ),
     ("acceptance", &[]),
     ("xtask", &[]),
     ("bench", &[]),
