@@ -89,6 +89,16 @@ pub(crate) fn tokens_in(root: &Path) -> PathBuf {
     root.join("state").join("token")
 }
 
+/// Where it is kept who was forgotten, in the folder `root`.
+pub(crate) fn erasures_in(root: &Path) -> PathBuf {
+    root.join("state").join("erasure")
+}
+
+/// Where it is kept what was done to forget them, in the folder `root`.
+pub(crate) fn certificates_in(root: &Path) -> PathBuf {
+    root.join("state").join("certificate")
+}
+
 /// The files of `folder` whose names end so, in the order of their names; none if there is no such folder.
 pub(crate) fn files_in(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {

@@ -169,7 +169,10 @@ impl Keys {
             let unwritten = std::mem::take(&mut known.unwritten);
             (known.of_hours(&unwritten), unwritten)
         };
-        let written = hours.iter().try_for_each(|(hour, keys)| file::write(&self.disk, &self.folder, *hour, keys));
+        let written: Result<()> = unwritten.iter().try_for_each(|hour| match hours.get(hour) {
+            Some(keys) => file::write(&self.disk, &self.folder, *hour, keys),
+            None => file::remove(&self.disk, &self.folder, *hour),
+        });
         if let Err(error) = written {
             self.known().unwritten.extend(unwritten);
             return Err(error);
@@ -180,6 +183,29 @@ impl Keys {
             }
         }
         Ok(())
+    }
+
+    /// Forgets the answers of which a detail is named by `names` (text, hub), and writes their hours anew; returns how
+    /// many. Their requests, sent again, are new ones.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn forget_named(&self, now: EventTime, names: &dyn Fn(&[u8], &str) -> bool) -> Result<u64> {
+        let forgotten = {
+            let mut known = self.known();
+            let named: Vec<(EventTime, Name)> =
+                known.order.iter().filter(|(_, name)| known.quotes(name, names)).cloned().collect();
+            for (received, name) in &named {
+                known.unwritten.insert(Hour::of(*received));
+                known.order.remove(&(*received, name.clone()));
+                if let Some(State::Kept(old)) = known.states.remove(name) {
+                    known.bytes = known.bytes.saturating_sub(old.bytes());
+                }
+            }
+            named.len() as u64
+        };
+        self.persist(now)?;
+        Ok(forgotten)
     }
 
     /// How many are remembered.
@@ -201,6 +227,17 @@ impl Known {
             self.bytes = self.bytes.saturating_sub(old.bytes());
         }
         self.order.insert((received, name));
+    }
+
+    /// Whether a detail of the answer to `name` is one that `names` knows, or the key itself is.
+    fn quotes(&self, name: &Name, names: &dyn Fn(&[u8], &str) -> bool) -> bool {
+        let Some(State::Kept(kept)) = self.states.get(name) else { return false };
+        let (hub, key) = name;
+        names(key.as_bytes(), hub)
+            || kept.outcomes.runs().iter().any(|(_, outcome)| match outcome {
+                Outcome::Admitted { .. } => false,
+                Outcome::Quarantined { detail, .. } => names(detail.as_bytes(), hub),
+            })
     }
 
     fn forget_beyond(&mut self, keys_max: usize) {

@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod demo;
 mod folder;
+mod forget;
 mod hex;
 mod jobs;
 mod keys;

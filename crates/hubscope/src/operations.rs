@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::cli::{self, JournalReport, TableName};
 use crate::config::Config;
 use crate::folder::Folder;
+use crate::forget;
 use crate::output::Format;
 use crate::pipeline::{Disks, Pipeline};
 use crate::tokens::{self, Tokens};
@@ -46,10 +47,11 @@ pub(crate) enum Request {
     Backup { to: PathBuf },
     InspectTable { table: TableName },
     InspectJournal,
+    Forget { user: String, hub: Option<String>, format: Format },
 }
 
 /// The commands of [`Request`], by name.
-pub(crate) const COMMANDS: [&str; 14] = [
+pub(crate) const COMMANDS: [&str; 15] = [
     "query",
     "kpi",
     "import-cloud-log",
@@ -61,6 +63,7 @@ pub(crate) const COMMANDS: [&str; 14] = [
     "tokens",
     "revoke-token",
     "inspect-journal",
+    "forget",
     "verify",
     "backup",
     "inspect-table",
@@ -164,11 +167,30 @@ impl Operations {
                 let inspection = tokio::task::spawn_blocking(move || pipeline.inspect_journal()).await??;
                 Ok(Reply::Text(serde_json::to_string(&JournalReport::of(&inspection, true))?))
             }
+            Request::Forget { user, hub, format } => {
+                let certificate =
+                    forget::forget(&self.pipeline, &self.root, &self.archive, &user, hub.as_deref(), progress).await?;
+                match format {
+                    Format::Json => Ok(Reply::Text(format!("{}\n", serde_json::to_string(&certificate)?))),
+                    _ => certificate.told().map(Reply::Text),
+                }
+            }
             Request::Verify { format } => self.verify(format, progress).await,
             Request::Backup { to } => self.backup(&to).await,
             Request::InspectTable { table } => cli::table_told(&self.pipeline.store, table).map(Reply::Text),
             Request::Schemas => Ok(Reply::Text(registry::listed(&self.pipeline.admission.registry()))),
         }
+    }
+
+    /// Takes the steps that a crash left of requests to forget somebody.
+    pub(crate) async fn finish_erasures(&self) -> Result<()> {
+        let (_, unfinished) = forget::read(&self.root)?;
+        for request in unfinished {
+            let id = request.id.clone();
+            forget::carry_out(&self.pipeline, &self.root, &self.archive, request, &|_| {}).await?;
+            tracing::info!(id, "somebody whom an earlier life was asked to forget is forgotten");
+        }
+        Ok(())
     }
 
     async fn kpi(&self, id: &str, parameters: BTreeMap<String, String>, format: Format) -> Result<Reply> {
@@ -267,7 +289,7 @@ impl Operations {
         }
         let mut imported = Imported::default();
         for (collector, units) in by_collector {
-            imported += self.pipeline.store.import(&collector, units).await?;
+            imported += self.pipeline.import(&collector, units).await?;
         }
         Ok(imported)
     }

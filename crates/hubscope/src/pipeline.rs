@@ -19,14 +19,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use erasure::{Erasure, Erasures, Persons};
 use event::{Batch, Clock, CollectorId, EventTime, Position, RequestKey, SystemClock};
 use ingest::{Admission, Collect, CollectError, Outcomes, Receipt, record};
 use journal::{AppendError, Journal, ReplayError};
-use store::{DurableFs, Rows, Store};
-use tokio::sync::{Notify, oneshot};
+use store::{DurableFs, ImportUnit, Imported, Rows, Store};
+use tokio::sync::{Notify, RwLock, oneshot};
 
 use crate::config::Config;
 use crate::folder::{Folder, keys_in};
+use crate::forget;
 use crate::keys::{Keys, Remembered};
 use crate::operations::Reply;
 use crate::output::Format;
@@ -58,6 +60,11 @@ pub(crate) struct Pipeline {
     pub(crate) store: Arc<Store>,
     pub(crate) collector: CollectorId,
     keys: Arc<Keys>,
+    /// Who was forgotten; held for reading while a request is kept, so that none is on its way when somebody is added.
+    forgotten: RwLock<Option<Erasures>>,
+    /// Held while imported rows are struck and committed, for the same reason: that takes longer than a request may
+    /// wait.
+    importing: tokio::sync::Mutex<()>,
     journal: Journal,
     room: Room,
     /// Held by the one flush at a time: of two that write the keys of an hour, the later must come last.
@@ -90,6 +97,7 @@ impl Pipeline {
         let keep = config.idempotency.keep.duration();
         let keys = Keys::new(disks.table, keys_in(folder.root()), keep, config.idempotency.keys_max);
         keys.read(&admission.registry()).context("cannot read the keys of earlier requests")?;
+        let (forgotten, _) = forget::read(folder.root()).context("cannot read who was forgotten")?;
         let collector = own_collector(&journal, &store)?;
         store.attach(collector.clone());
         let pipeline = Self {
@@ -97,6 +105,8 @@ impl Pipeline {
             store: Arc::new(store),
             collector,
             keys: Arc::new(keys),
+            forgotten: RwLock::new(forgotten),
+            importing: tokio::sync::Mutex::default(),
             journal,
             room,
             flushing: tokio::sync::Mutex::default(),
@@ -118,14 +128,16 @@ impl Pipeline {
         let runtime = tokio::runtime::Handle::current();
         let mut replayed_rows = 0;
         let oldest = self.journal.status().first.min(from.0);
+        let forgotten = self.forgotten.read().await;
         let replayed = tokio::task::block_in_place(|| {
             self.journal.replay(oldest, &mut |record: journal::Record<'_>| -> Result<()> {
                 let is_flushed = record.first < from.0;
                 if is_flushed && !record::has_key(record.payload) {
                     return Ok(());
                 }
-                let batch = record::decode(record.payload, &self.admission.registry())
+                let mut batch = record::decode(record.payload, &self.admission.registry())
                     .context("a record cannot be understood; it was probably written by a newer version")?;
+                self.strike(&mut batch, &forgotten);
                 self.remember(&batch, Position(record.first));
                 if is_flushed {
                     return Ok(());
@@ -244,7 +256,44 @@ impl Pipeline {
         flushed
     }
 
-    async fn keep(&self, batch: Batch) -> Result<Receipt, CollectError> {
+    /// Blanks what `batch` holds of people who were forgotten.
+    fn strike(&self, batch: &mut Batch, forgotten: &Option<Erasures>) {
+        if let Some(erasures) = forgotten {
+            let struck = erasure::strike(batch, erasures, &Persons::of(&self.admission.registry()));
+            if struck > 0 {
+                tracing::info!(events = struck, "of somebody who was forgotten: blanked");
+            }
+        }
+    }
+
+    /// Obeys `erasure` from now on: when it returns, nothing on its way is older than it.
+    pub(crate) async fn obey(&self, key: erasure::Key, erasure: Erasure) {
+        let _importing = self.importing.lock().await;
+        self.forgotten.write().await.get_or_insert_with(|| Erasures::new(key)).add(erasure);
+    }
+
+    /// Brings everything acknowledged so far to the table, and nothing of it stays in the journal.
+    pub(crate) async fn renew_segments(&self) -> Result<()> {
+        tokio::task::block_in_place(|| self.journal.rotate()).context("cannot begin a new segment of the journal")?;
+        self.flush().await
+    }
+
+    /// Forgets the answers kept for retries that quote what `names` (text, hub) knows; returns how many.
+    pub(crate) fn forget_answers(&self, names: &dyn Fn(&[u8], &str) -> bool) -> Result<u64> {
+        tokio::task::block_in_place(|| self.keys.forget_named(SystemClock.now(), names))
+    }
+
+    /// Commits days that were read, without those who were forgotten.
+    pub(crate) async fn import(&self, collector: &CollectorId, mut units: Vec<ImportUnit>) -> Result<Imported> {
+        let _importing = self.importing.lock().await;
+        let forgotten = self.forgotten.read().await.clone();
+        units.iter_mut().for_each(|unit| self.strike(&mut unit.batch, &forgotten));
+        Ok(self.store.import(collector, units).await?)
+    }
+
+    async fn keep(&self, mut batch: Batch) -> Result<Receipt, CollectError> {
+        let forgotten = self.forgotten.read().await;
+        self.strike(&mut batch, &forgotten);
         let name = batch.key.clone().map(|key| (Arc::clone(&batch.hub), key));
         let Some((hub, key)) = name else {
             return self.keep_new(batch, None).await;

@@ -93,6 +93,15 @@ impl Journal {
         self.ask(Task::Probe)
     }
 
+    /// Begins a new segment, unless the last one holds nothing yet, so that everything before can go when it is committed
+    /// elsewhere. Waits for the records appended before it.
+    ///
+    /// # Errors
+    /// [`MaintainError`]; on `DiskFull` nothing has changed.
+    pub fn rotate(&self) -> Result<(), MaintainError> {
+        self.ask(|answer| Task::Roll(u64::MAX, answer)).map(drop)
+    }
+
     /// A picture of the journal as it is now.
     pub fn status(&self) -> Status {
         let (queue_bytes, queue_records) = self.queue.load();

@@ -3,6 +3,7 @@
 mod archive;
 mod backup;
 mod config;
+mod forget;
 mod import;
 mod inspect;
 mod kpi;
@@ -80,6 +81,8 @@ enum Command {
     /// Makes, lists and revokes tokens, with which others than this machine may send and read
     #[command(subcommand)]
     Token(token::Token),
+    /// Removes everything of one person, for ever, and tells what was done
+    Forget(forget::Forget),
     /// Reads everything kept and compares it with what was written; ends with 3 if something differs
     Verify(verify::Verify),
     /// Copies the folder of data as it is at one moment, also while serve runs
@@ -128,6 +131,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         Command::Kpi(kpi) => kpi.run(&config),
         Command::Schema(schema) => schema.run(&config),
         Command::Token(token) => token.run(&config),
+        Command::Forget(forget) => forget.run(&config),
         Command::Verify(verify) => verify.run(&config),
         Command::Backup(backup) => backup.run(&config),
         Command::Inspect(inspect) => inspect.run(),

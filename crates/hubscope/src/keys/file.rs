@@ -168,7 +168,11 @@ fn written((hub, key): &Name, kept: &Remembered) -> Key {
     }
 }
 
+/// Removes the file of `hour`, if there is one.
 pub(super) fn remove(disk: &DurableFs, folder: &Path, hour: Hour) -> Result<()> {
     let path = hour.file(folder);
+    if !path.exists() {
+        return Ok(());
+    }
     disk.remove(&path).with_context(|| format!("cannot remove {}", path.display()))
 }
