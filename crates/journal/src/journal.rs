@@ -93,8 +93,8 @@ impl Journal {
         self.ask(Task::Probe)
     }
 
-    /// Begins a new segment, unless the last one holds nothing yet, so that everything before can go when it is committed
-    /// elsewhere. Waits for the records appended before it.
+    /// Begins a new segment, unless the last one holds nothing yet, so that everything before can go when it is
+    /// committed elsewhere. Waits for the records appended before it.
     ///
     /// # Errors
     /// [`MaintainError`]; on `DiskFull` nothing has changed.
