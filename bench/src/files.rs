@@ -47,9 +47,11 @@ fn write_export(raw: &Path, events: usize) -> Result<()> {
     std::fs::create_dir_all(&day)?;
     for hour in 0..HOURS {
         let mut text = String::new();
-        for number in (hour..events).step_by(HOURS) {
+        let in_hour = events / HOURS + usize::from(hour < events % HOURS);
+        for index in 0..in_hour {
+            let second = 3600.0 * (hour as f64 + index as f64 / in_hour as f64);
             text.push_str("{\"jsonPayload\": ");
-            text.push_str(&events::launch(number).replacen(&format!("-{:02}T", number % 28 + 1), "-05T", 1));
+            text.push_str(&events::launch(index * HOURS + hour, "2026-03-05", second));
             text.push_str("}\n");
         }
         std::fs::write(day.join(format!("{hour:02}:00:00_{hour:02}:59:59_S0.json")), text)?;

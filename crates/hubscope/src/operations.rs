@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use erasure::Erasures;
 use event::{Clock, CollectorId, Day, SystemClock};
-use ingest::Admission;
 use ingest::sources::import::{self, Unit};
 use publish::Publisher;
 use query::{Answer, Catalogue, Engine, Hubs, Params, Scope, SqlOptions};
@@ -254,24 +254,29 @@ impl Operations {
         let mut pending_bytes = 0;
         let mut imported = Imported::default();
         let mut ledgers: BTreeMap<CollectorId, BTreeMap<Day, i64>> = BTreeMap::new();
+        let mut importing = self.pipeline.begin_import().await;
         for (index, unit) in units.into_iter().enumerate() {
             let what = format!("{} {}", unit.source, unit.day);
             let collector = CollectorId::of_import(&unit.source);
             let store = &self.pipeline.store;
             let ledger = ledgers.entry(collector.clone()).or_insert_with(|| store.import_ledger(&collector));
             let known = ledger.get(&unit.day).copied();
-            let admission = Arc::clone(&self.pipeline.admission);
-            let read = tokio::task::spawn_blocking(move || read_unless_known(&unit, known, &admission)).await?;
+            let (pipeline, forgotten) = (Arc::clone(&self.pipeline), Arc::clone(&importing.forgotten));
+            let read = move || read_unless_known(&unit, known, &pipeline, &forgotten);
+            let read = tokio::task::spawn_blocking(read).await?;
             match read.with_context(|| what.clone())? {
                 None => imported.unchanged += 1,
                 Some(unit) => {
-                    pending_bytes += unit.batch.rows.iter().map(|row| row.text.len()).sum::<usize>();
+                    pending_bytes += unit.text_bytes();
                     pending.push((collector, unit));
                 }
             }
             if pending_bytes >= IMPORT_BYTES_A_COMMIT {
                 imported += self.commit_import(std::mem::take(&mut pending)).await?;
                 pending_bytes = 0;
+                // Whoever waits to be forgotten comes between.
+                drop(importing);
+                importing = self.pipeline.begin_import().await;
             }
             progress(Progress { done: index as u64 + 1, total, what });
         }
@@ -289,7 +294,7 @@ impl Operations {
         }
         let mut imported = Imported::default();
         for (collector, units) in by_collector {
-            imported += self.pipeline.import(&collector, units).await?;
+            imported += self.pipeline.store.import(&collector, units).await?;
         }
         Ok(imported)
     }
@@ -301,14 +306,19 @@ fn hubs(config: &Config) -> Result<Hubs> {
 }
 
 /// Reads a unit, unless the table holds just these bytes (`known` is the ledger's word for the day).
-fn read_unless_known(unit: &Unit, known: Option<i64>, admission: &Admission) -> Result<Option<ImportUnit>> {
+fn read_unless_known(
+    unit: &Unit,
+    known: Option<i64>,
+    pipeline: &Pipeline,
+    forgotten: &Option<Erasures>,
+) -> Result<Option<ImportUnit>> {
     if let Some(known) = known
         && store::unit_version(&unit.sha256()?) == known
     {
         return Ok(None);
     }
-    let read = unit.read(admission, SystemClock.now())?;
-    Ok(Some(ImportUnit { day: read.day, sha256: read.sha256, batch: read.batch }))
+    let read = unit.read(&pipeline.admission, SystemClock.now(), |batch| pipeline.imported(batch, forgotten))?;
+    Ok(Some(ImportUnit { day: read.day, sha256: read.sha256, pieces: read.pieces }))
 }
 
 fn written(answer: &Answer, format: Format) -> Result<Reply> {

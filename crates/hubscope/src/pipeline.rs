@@ -23,7 +23,7 @@ use erasure::{Erasure, Erasures, Persons};
 use event::{Batch, Clock, CollectorId, EventTime, Position, RequestKey, SystemClock};
 use ingest::{Admission, Collect, CollectError, Outcomes, Receipt, record};
 use journal::{AppendError, Journal, ReplayError};
-use store::{DurableFs, ImportUnit, Imported, Rows, Store};
+use store::{DurableFs, Rows, Store};
 use tokio::sync::{Notify, RwLock, oneshot};
 
 use crate::config::Config;
@@ -62,9 +62,8 @@ pub(crate) struct Pipeline {
     keys: Arc<Keys>,
     /// Who was forgotten; held for reading while a request is kept, so that none is on its way when somebody is added.
     forgotten: RwLock<Option<Erasures>>,
-    /// Held while imported rows are struck and committed, for the same reason: that takes longer than a request may
-    /// wait.
-    importing: tokio::sync::Mutex<()>,
+    /// Held while rows are imported, for the same reason: that takes longer than a request may wait.
+    importing: Arc<tokio::sync::Mutex<()>>,
     journal: Journal,
     room: Room,
     /// Held by the one flush at a time: of two that write the keys of an hour, the later must come last.
@@ -106,7 +105,7 @@ impl Pipeline {
             collector,
             keys: Arc::new(keys),
             forgotten: RwLock::new(forgotten),
-            importing: tokio::sync::Mutex::default(),
+            importing: Arc::default(),
             journal,
             room,
             flushing: tokio::sync::Mutex::default(),
@@ -283,17 +282,23 @@ impl Pipeline {
         tokio::task::block_in_place(|| self.keys.forget_named(SystemClock.now(), names))
     }
 
-    /// Commits days that were read, without those who were forgotten.
-    pub(crate) async fn import(&self, collector: &CollectorId, mut units: Vec<ImportUnit>) -> Result<Imported> {
-        let _importing = self.importing.lock().await;
-        let forgotten = self.forgotten.read().await.clone();
-        units.iter_mut().for_each(|unit| self.strike(&mut unit.batch, &forgotten));
-        Ok(self.store.import(collector, units).await?)
+    /// Begins to import: until the result is dropped, nobody is added to those who were forgotten.
+    pub(crate) async fn begin_import(&self) -> Importing {
+        let alone = Arc::clone(&self.importing).lock_owned().await;
+        Importing { _alone: alone, forgotten: Arc::new(self.forgotten.read().await.clone()) }
+    }
+
+    /// The columns of rows that were read, without those who were `forgotten`.
+    pub(crate) fn imported(&self, mut batch: Batch, forgotten: &Option<Erasures>) -> Rows {
+        self.strike(&mut batch, forgotten);
+        Rows::build(&batch)
     }
 
     async fn keep(&self, mut batch: Batch) -> Result<Receipt, CollectError> {
         let forgotten = self.forgotten.read().await;
-        self.strike(&mut batch, &forgotten);
+        if forgotten.is_some() {
+            tokio::task::block_in_place(|| self.strike(&mut batch, &forgotten));
+        }
         let name = batch.key.clone().map(|key| (Arc::clone(&batch.hub), key));
         let Some((hub, key)) = name else {
             return self.keep_new(batch, None).await;
@@ -411,6 +416,14 @@ impl Pipeline {
     pub(crate) fn keys_remembered(&self) -> usize {
         self.keys.len()
     }
+}
+
+/// An import under way.
+#[derive(Debug)]
+pub(crate) struct Importing {
+    _alone: tokio::sync::OwnedMutexGuard<()>,
+    /// Whose rows are not taken.
+    pub(crate) forgotten: Arc<Option<Erasures>>,
 }
 
 /// What the tail gets of a request.

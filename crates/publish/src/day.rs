@@ -1,6 +1,9 @@
 //! One day of the archive: which events in which order.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use crate::line::Line;
 
@@ -19,7 +22,8 @@ pub(crate) enum Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) origin: Origin,
-    pub(crate) collector: Box<str>,
+    /// The same one for neighbours.
+    pub(crate) collector: Arc<str>,
     pub(crate) position: i64,
     pub(crate) line: Line,
 }
@@ -42,9 +46,9 @@ impl Event {
 /// out as it came in.
 pub(crate) fn sort(events: &mut [Event]) {
     if from_one_archive(events) {
-        events.sort_unstable_by_key(|event| event.position);
+        events.par_sort_unstable_by_key(|event| event.position);
     } else {
-        events.sort_unstable_by(Event::by_time);
+        events.par_sort_unstable_by(Event::by_time);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rows of the table that may be published, read from record batches.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use event::{Day, Door, EventTime, Position, Repair};
@@ -23,7 +24,7 @@ pub(crate) struct Policies(HashMap<Box<str>, Policy>);
 impl Policies {
     /// Those of which something was declared public.
     pub(crate) fn of(registry: &Registry) -> Self {
-        let public = |entry: &&std::sync::Arc<schema::Entry>| {
+        let public = |entry: &&Arc<schema::Entry>| {
             entry.policy.declared().any(|(_, visibility)| visibility == Visibility::Public)
         };
         let entries = registry.iter().filter(public);
@@ -112,8 +113,11 @@ pub(crate) fn events(
     let places = Places::of(batch)?;
     let (door, repairs, text): (&StringArray, &StringArray, &StringArray) =
         (column(batch, "door")?, column(batch, "repairs")?, column(batch, "text")?);
+    let mut last: Option<Arc<str>> = None;
     for index in 0..batch.num_rows() {
         let Some(place) = places.get(index, policies).filter(|place| wanted(place.day)) else { continue };
+        let collector = last.take().filter(|last| **last == *place.collector).unwrap_or_else(|| place.collector.into());
+        last = Some(Arc::clone(&collector));
         let repairs = if repairs.is_null(index) { "" } else { repairs.value(index) };
         let line = line::show(text.value(index), place.time, nesting(repairs), place.policy);
         if let Err(error) = &line {
@@ -124,7 +128,7 @@ pub(crate) fn events(
             (true, false) => Origin::Import,
             (false, _) => Origin::Live,
         };
-        let event = |line| Event { origin, collector: place.collector.into(), position: place.position, line };
+        let event = |line| Event { origin, collector, position: place.position, line };
         shown.push((place.day, line.ok().map(event)));
     }
     Ok(shown)

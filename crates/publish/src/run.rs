@@ -98,7 +98,8 @@ impl Run {
             day::sort(&mut events);
             let file = day::file(&events);
             let name = index::file_name(day);
-            if folder.put(&name, &file)? {
+            let (is_written, sha256) = rayon::join(|| folder.put(&name, &file), || Sha256::digest(&file).into());
+            if is_written? {
                 published.days_written += 1;
             } else {
                 published.days_unchanged += 1;
@@ -107,7 +108,7 @@ impl Run {
                 day,
                 events: events.len() as u64,
                 bytes: file.len() as u64,
-                sha256: Sha256::digest(&file).into(),
+                sha256,
                 fields_withheld: events.iter().map(|event| event.line.withheld).sum(),
                 events_withheld,
             };
@@ -122,13 +123,15 @@ impl Run {
         let scan = self.store.scan(Table::Events, &self.snapshot).columns(&rows::ALL).select(Selection::Days(days));
         let wanted = |day: Day| coverage.stale.contains(&day);
         let mut batches = scan.read();
+        let mut read = || batches.by_ref().take(BATCHES_AT_ONCE).collect::<Result<Vec<_>, _>>();
+        let mut some = read()?;
         loop {
-            let some = batches.by_ref().take(BATCHES_AT_ONCE).collect::<Result<Vec<_>, _>>()?;
             if some.is_empty() {
                 return Ok(by_day);
             }
-            let shown: Result<Vec<_>, _> =
-                some.par_iter().map(|batch| rows::events(batch, &self.policies, wanted)).collect();
+            let show = || some.par_iter().map(|batch| rows::events(batch, &self.policies, wanted)).collect();
+            let (next, shown): (_, Result<Vec<_>, _>) = rayon::join(&mut read, show);
+            some = next?;
             for (day, event) in shown?.into_iter().flatten() {
                 let read = by_day.entry(day).or_default();
                 match event {

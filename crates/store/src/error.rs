@@ -106,7 +106,7 @@ pub enum ImportError {
         /// Which day.
         day: event::Day,
         /// How many rows it has.
-        rows: usize,
+        rows: u64,
     },
     /// A promoted column cannot join the table.
     #[error(transparent)]

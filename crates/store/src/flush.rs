@@ -8,12 +8,15 @@
 //! a commit of the same collector in between makes it fail. After an error nobody knows whether the commit arrived:
 //! look again, and believe only what has been made durable.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use event::Position;
+use rayon::prelude::*;
+use tokio::runtime::Handle;
 
 use crate::columns::Table;
 use crate::delta::{Change, Delta, is_conflict};
@@ -24,7 +27,7 @@ use crate::sort::sorted;
 use crate::status::FlushStatus;
 use crate::store::{Store, Taken};
 use crate::tail::conform;
-use crate::write::{PartFolder, PartWriter, Written};
+use crate::write::{Effort, Encoded, PartFolder, PartWriter, ROW_GROUP_BYTES_MAX, ROW_GROUP_ROWS, Written};
 
 /// How often a commit is tried anew when other writers were faster or an answer was lost.
 pub(crate) const ATTEMPTS: u32 = 5;
@@ -143,18 +146,56 @@ fn write_blocking(
 ) -> Result<Vec<Written>, TableError> {
     let misfit = || TableError::rows(folder.table);
     let batches = batches.iter().map(|batch| conform(batch, schema)).collect::<Result<Vec<_>, _>>().map_err(misfit())?;
-    let mut written = Vec::new();
-    let mut writer = None;
-    for batch in sorted(&batches).map_err(misfit())? {
-        let open = match &mut writer {
-            Some(open) => open,
-            none => none.insert(PartWriter::new(folder, schema)?),
-        };
-        open.write(&batch.map_err(misfit())?)?;
-        if open.size() >= part_bytes_max {
-            written.extend(writer.take().map(PartWriter::finish).transpose()?);
-        }
+    let sorted = sorted(&batches).map_err(misfit())?;
+    let mut parts = Parts {
+        folder,
+        schema,
+        bytes_max: part_bytes_max,
+        runtime: Handle::current(),
+        open: PartWriter::new(folder, schema, Effort::Quick)?,
+        written: Vec::new(),
+    };
+    let encoder = parts.open.encoder();
+    let encode = |range: &Range<usize>| encoder.encode(sorted.batches_of(range.clone()));
+    // As many row groups at once as there are threads; while those of one wave are written, the next is encoded.
+    let groups = sorted.cut(ROW_GROUP_ROWS, ROW_GROUP_BYTES_MAX);
+    let mut encoded: Vec<Encoded> = Vec::new();
+    for wave in groups.chunks(rayon::current_num_threads()) {
+        let encode = || wave.par_iter().map(encode).collect::<Result<Vec<_>, _>>();
+        let (next, appended) = rayon::join(encode, || parts.append(std::mem::take(&mut encoded)));
+        appended?;
+        encoded = next.map_err(|source| TableError::write(folder.table, "", source))?;
     }
-    written.extend(writer.map(PartWriter::finish).transpose()?);
-    Ok(written)
+    parts.append(encoded)?;
+    parts.finish()
+}
+
+/// Parts of rows that belong together, each begun when the last is large enough.
+struct Parts<'a> {
+    folder: &'a PartFolder,
+    schema: &'a SchemaRef,
+    bytes_max: u64,
+    /// Threads that encode belong to none.
+    runtime: Handle,
+    open: PartWriter,
+    written: Vec<Written>,
+}
+
+impl Parts<'_> {
+    fn append(&mut self, groups: Vec<Encoded>) -> Result<(), TableError> {
+        let _runtime = self.runtime.enter();
+        for group in groups {
+            if self.open.size() >= self.bytes_max {
+                let next = PartWriter::new(self.folder, self.schema, Effort::Quick)?;
+                self.written.push(std::mem::replace(&mut self.open, next).finish()?);
+            }
+            self.open.append(group)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<Written>, TableError> {
+        self.written.push(self.open.finish()?);
+        Ok(self.written)
+    }
 }

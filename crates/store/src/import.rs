@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
-use event::{Batch, CollectorId, Day, Position};
+use event::{CollectorId, Day, Position};
 
 use crate::columns::Table;
 use crate::delta::{Change, Delta, is_conflict};
@@ -30,8 +30,30 @@ pub struct ImportUnit {
     pub day: Day,
     /// SHA-256 of what the source holds for that day.
     pub sha256: [u8; 32],
-    /// Its events, in order of their lines: row `n` gets position `day × 2³² + n`.
-    pub batch: Batch,
+    /// Its events in order of their lines, in pieces: row `n` of all gets position `day × 2³² + n`.
+    pub pieces: Vec<Rows>,
+}
+
+impl ImportUnit {
+    /// How many events it holds.
+    pub fn rows(&self) -> u64 {
+        self.pieces.iter().map(|piece| u64::from(piece.count)).sum()
+    }
+
+    /// Bytes of their texts.
+    pub fn text_bytes(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.text_bytes).sum()
+    }
+
+    /// Its pieces, each with the position of its first event.
+    fn placed(&self) -> impl Iterator<Item = (Position, &Rows)> {
+        let mut next = Position::imported(self.day, 0);
+        self.pieces.iter().map(move |piece| {
+            let first = next;
+            next = next.plus(u64::from(piece.count));
+            (first, piece)
+        })
+    }
 }
 
 /// What an import did.
@@ -66,12 +88,11 @@ pub fn unit_version(sha256: &[u8; 32]) -> i64 {
     i64::from_be_bytes([a & 0x7f, b, c, d, e, f, g, h])
 }
 
-/// A unit as columns.
-struct Prepared {
-    day: Day,
+/// A unit that is to be committed.
+struct Pending {
+    unit: ImportUnit,
     app_id: Arc<str>,
     version: i64,
-    rows: Rows,
 }
 
 impl Store {
@@ -100,11 +121,11 @@ impl Store {
         let mut groups: Vec<Vec<ImportUnit>> = Vec::new();
         let mut bytes = usize::MAX;
         for unit in by_day.into_values() {
-            let rows = unit.batch.rows.len();
+            let rows = unit.rows();
             if u32::try_from(rows).is_err() {
                 return Err(ImportError::TooLong { day: unit.day, rows });
             }
-            let own: usize = unit.batch.rows.iter().map(|row| row.text.len()).sum();
+            let own = unit.text_bytes();
             match groups.last_mut() {
                 Some(group) if bytes.saturating_add(own) <= self.options.import_bytes_max => {
                     bytes += own;
@@ -124,15 +145,11 @@ impl Store {
         committer.events.refresh().await?;
         committer.quarantine.refresh().await?;
         let (pending, mut imported) = sort_out(&committer, collector, units);
-        let name = collector.clone();
-        let prepare = move || Ok(pending.into_iter().map(|unit| prepared(&name, &unit)).collect::<Vec<_>>());
-        let prepared =
-            blocking(prepare).await.map_err(|source| TableError::log(Table::Events, "imported into", source))?;
-        for unit in &prepared {
-            self.make_room(&unit.rows);
+        for rows in pending.iter().flat_map(|pending| &pending.unit.pieces) {
+            self.make_room(rows);
         }
         for table in Table::ALL {
-            let outcome = self.import_table(committer.table(table), collector, &prepared).await;
+            let outcome = self.import_table(committer.table(table), collector, &pending).await;
             self.publish(&committer);
             match table {
                 Table::Events => imported.rows += outcome?,
@@ -147,17 +164,17 @@ impl Store {
         &self,
         delta: &mut Delta,
         collector: &CollectorId,
-        units: &[Prepared],
+        units: &[Pending],
     ) -> Result<u64, TableError> {
         let table = delta.table();
         let schema = self.schema(table);
         for _ in 0..ATTEMPTS {
-            let pending: Vec<&Prepared> = units.iter().filter(|unit| is_pending(delta, unit)).collect();
+            let pending: Vec<&Pending> = units.iter().filter(|unit| is_pending(delta, unit)).collect();
             if pending.is_empty() {
                 return Ok(0);
             }
             let replaced: HashSet<Day> =
-                pending.iter().filter(|unit| delta.transaction(&unit.app_id).is_some()).map(|unit| unit.day).collect();
+                pending.iter().filter(|one| delta.transaction(&one.app_id).is_some()).map(|one| one.unit.day).collect();
             let mut change = without_days(delta, &schema, collector, replaced).await?;
             let rows = batches(table, &schema, collector, &pending)?;
             let added = rows.iter().map(|batch| batch.num_rows() as u64).sum();
@@ -179,7 +196,7 @@ impl Store {
 }
 
 /// Which units have to be done, and what became of the others.
-fn sort_out(committer: &Committer, collector: &CollectorId, units: Vec<ImportUnit>) -> (Vec<ImportUnit>, Imported) {
+fn sort_out(committer: &Committer, collector: &CollectorId, units: Vec<ImportUnit>) -> (Vec<Pending>, Imported) {
     let mut imported = Imported::default();
     let mut pending = Vec::new();
     for unit in units {
@@ -195,7 +212,7 @@ fn sort_out(committer: &Committer, collector: &CollectorId, units: Vec<ImportUni
             None => imported.added += 1,
             Some(_) => imported.replaced += 1,
         }
-        pending.push(unit);
+        pending.push(Pending { unit, app_id, version });
     }
     (pending, imported)
 }
@@ -204,40 +221,32 @@ fn app_id(collector: &CollectorId, day: Day) -> Arc<str> {
     format!("{collector}/{day}").into()
 }
 
-fn prepared(collector: &CollectorId, unit: &ImportUnit) -> Prepared {
-    Prepared {
-        day: unit.day,
-        app_id: app_id(collector, unit.day),
-        version: unit_version(&unit.sha256),
-        rows: Rows::build(&unit.batch),
-    }
-}
-
-/// Whether `unit` has to be committed to this table. `events` has a transaction for each unit; `quarantine` only where
+/// Whether it has to be committed to this table. `events` has a transaction for each unit; `quarantine` only where
 /// there is, or was, a row.
-fn is_pending(delta: &Delta, unit: &Prepared) -> bool {
-    let done = delta.transaction(&unit.app_id);
+fn is_pending(delta: &Delta, pending: &Pending) -> bool {
+    let done = delta.transaction(&pending.app_id);
     let concerned = match delta.table() {
         Table::Events => true,
-        Table::Quarantine => done.is_some() || !unit.rows.quarantine.indexes.is_empty(),
+        Table::Quarantine => {
+            done.is_some() || pending.unit.pieces.iter().any(|rows| !rows.quarantine.indexes.is_empty())
+        }
     };
-    concerned && done != Some(unit.version)
+    concerned && done != Some(pending.version)
 }
 
 fn batches(
     table: Table,
     schema: &SchemaRef,
     collector: &CollectorId,
-    units: &[&Prepared],
+    pending: &[&Pending],
 ) -> Result<Vec<RecordBatch>, TableError> {
     let mut batches = Vec::new();
-    for unit in units {
+    for (first, rows) in pending.iter().flat_map(|pending| pending.unit.placed()) {
         let portion = match table {
-            Table::Events => &unit.rows.events,
-            Table::Quarantine => &unit.rows.quarantine,
+            Table::Events => &rows.events,
+            Table::Quarantine => &rows.quarantine,
         };
         if !portion.indexes.is_empty() {
-            let first = Position::imported(unit.day, 0);
             batches.push(portion.batch(schema, collector.as_str(), first).map_err(TableError::rows(table))?);
         }
     }

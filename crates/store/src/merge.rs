@@ -25,7 +25,7 @@ use crate::error::TableError;
 use crate::part::Part;
 use crate::scan::{Selection, open_part};
 use crate::tail::conform;
-use crate::write::{PartFolder, PartWriter, Written};
+use crate::write::{Effort, PartFolder, PartWriter, Written};
 
 /// Rows held of each part, if they are not long: with 32 parts of 300-byte events, 20 MB.
 const INPUT_ROWS: usize = 2_048;
@@ -252,7 +252,7 @@ impl Output<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), TableError> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            none => none.insert(PartWriter::new(&self.merge.folder, &self.merge.schema)?),
+            none => none.insert(PartWriter::new(&self.merge.folder, &self.merge.schema, Effort::Thorough)?),
         };
         writer.write(batch)?;
         if writer.size() >= self.merge.part_bytes_max {

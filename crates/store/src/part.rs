@@ -124,6 +124,16 @@ impl Statistics {
         }
     }
 
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.rows += other.rows;
+        for (bounds, Bounds { range, nulls }) in self.times.iter_mut().zip(other.times) {
+            bounds.widen(range, nulls);
+        }
+        for (bounds, Bounds { range, nulls }) in self.texts.iter_mut().zip(other.texts) {
+            bounds.widen(range, nulls);
+        }
+    }
+
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }

@@ -27,7 +27,7 @@ use crate::scan::{Selection, open_part};
 use crate::sort::{BATCH_ROWS, sorted};
 use crate::store::Store;
 use crate::tail::conform;
-use crate::write::{PartFolder, PartWriter, Written};
+use crate::write::{Effort, PartFolder, PartWriter, Written};
 
 /// What precedes a journal's id in the transaction that counts its removed rows.
 const REMOVED: &str = "removed/";
@@ -328,7 +328,7 @@ impl Rewriter {
             for rows in rows.iter().filter(|rows| rows.num_rows() > 0) {
                 let open = match &mut writer {
                     Some(open) => open,
-                    none => none.insert(PartWriter::new(&self.folder, &self.schema)?),
+                    none => none.insert(PartWriter::new(&self.folder, &self.schema, Effort::Thorough)?),
                 };
                 open.write(rows)?;
             }
@@ -429,5 +429,5 @@ fn collectors(rows: &RecordBatch) -> Vec<(Arc<str>, u64)> {
 
 /// Two halves of a batch, in the order of a part.
 fn in_order(halves: &[RecordBatch]) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
-    sorted(halves)?.collect()
+    sorted(halves)?.batches().collect()
 }

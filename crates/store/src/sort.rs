@@ -3,6 +3,7 @@
 //! All parts have it, so that compaction is a merge, and so that neighbours compress each other.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -39,7 +40,7 @@ pub(crate) fn sorted(batches: &[RecordBatch]) -> Result<Sorted, ArrowError> {
         starts.push(rows);
         rows += batch.num_rows();
     }
-    Ok(Sorted { batches: batches.to_vec(), starts, order, next: 0 })
+    Ok(Sorted { batches: batches.to_vec(), starts, order })
 }
 
 fn column(batches: &[RecordBatch], name: &str) -> Result<ArrayRef, ArrowError> {
@@ -56,32 +57,125 @@ fn ranks(column: &ArrayRef) -> Vec<u32> {
     texts.iter().map(|text| text.and_then(|text| ranks.get(text)).copied().unwrap_or(0)).collect()
 }
 
-/// Sorted rows, handed out a batch at a time.
+/// Rows and their order.
 #[derive(Debug)]
 pub(crate) struct Sorted {
     batches: Vec<RecordBatch>,
     starts: Vec<usize>,
     order: Vec<u32>,
-    next: usize,
 }
 
-impl Iterator for Sorted {
-    type Item = Result<RecordBatch, ArrowError>;
+impl Sorted {
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
-        let end = (self.next + BATCH_ROWS).min(self.order.len());
-        if self.next == end {
-            return None;
-        }
-        let places: Vec<(usize, usize)> = (self.next..end)
-            .map(|index| {
-                let row = self.order.get(index).copied().unwrap_or_default() as usize;
-                let batch = self.starts.partition_point(|start| *start <= row) - 1;
-                (batch, row - self.starts.get(batch).copied().unwrap_or(0))
-            })
-            .collect();
-        self.next = end;
+    /// All rows in order, a batch at a time.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+        self.batches_of(0..self.len())
+    }
+
+    /// The rows from `range.start` to `range.end` in order, a batch at a time.
+    pub(crate) fn batches_of(&self, range: Range<usize>) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
         let batches: Vec<&RecordBatch> = self.batches.iter().collect();
-        Some(interleave_record_batch(&batches, &places))
+        let order = self.order.get(range).unwrap_or_default();
+        order.chunks(BATCH_ROWS).map(move |rows| {
+            let places: Vec<(usize, usize)> = rows.iter().map(|row| self.place(*row as usize)).collect();
+            interleave_record_batch(&batches, &places)
+        })
+    }
+
+    fn place(&self, row: usize) -> (usize, usize) {
+        let batch = self.starts.partition_point(|start| *start <= row) - 1;
+        (batch, row - self.starts.get(batch).copied().unwrap_or(0))
+    }
+
+    /// Cuts the rows into ranges of at most `rows` rows, and of at most `bytes` of text unless a row alone is longer.
+    pub(crate) fn cut(&self, rows: usize, bytes: usize) -> Vec<Range<usize>> {
+        let texts: Vec<_> =
+            self.batches.iter().map(|batch| Some(batch.column_by_name("text")?.as_string::<i32>())).collect();
+        let (mut ranges, mut start, mut held) = (Vec::new(), 0, 0);
+        for (index, row) in self.order.iter().enumerate() {
+            let (batch, row) = self.place(*row as usize);
+            let text = texts.get(batch).copied().flatten();
+            let length = text.map_or(0, |text| usize::try_from(text.value_length(row)).unwrap_or(0));
+            if index > start && (index - start == rows || held + length > bytes) {
+                ranges.push(start..index);
+                (start, held) = (index, 0);
+            }
+            held += length;
+        }
+        if start < self.len() {
+            ranges.push(start..self.len());
+        }
+        ranges
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, StringArray, TimestampMicrosecondArray};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn batch(rows: &[(i64, usize)]) -> RecordBatch {
+        let texts = |texts: Vec<String>| Arc::new(StringArray::from(texts)) as ArrayRef;
+        let times: TimestampMicrosecondArray = rows.iter().map(|(time, _)| *time).collect::<Vec<_>>().into();
+        RecordBatch::try_from_iter([
+            ("schema", texts(rows.iter().map(|(time, _)| (time % 3).to_string()).collect())),
+            ("hub", texts(vec!["hub".to_owned(); rows.len()])),
+            ("time", Arc::new(times.with_timezone("UTC")) as ArrayRef),
+            ("position", Arc::new(Int64Array::from_iter_values(0..rows.len() as i64))),
+            ("text", texts(rows.iter().map(|(_, length)| "x".repeat(*length)).collect())),
+        ])
+        .unwrap()
+    }
+
+    proptest! {
+        /// The pieces hold every row once, in order, and no more of them than they may.
+        #[test]
+        fn pieces_are_the_whole(
+            rows in prop::collection::vec((0_i64..100, 0_usize..40), 1..200),
+            rows_max in 1_usize..20,
+            bytes_max in 1_usize..200,
+        ) {
+            let (first, second) = rows.split_at(rows.len() / 2);
+            let sorted = sorted(&[batch(first), batch(second)]).unwrap();
+            let cut = sorted.cut(rows_max, bytes_max);
+            let mut next = 0;
+            for range in &cut {
+                prop_assert_eq!(range.start, next);
+                next = range.end;
+                let lengths: Vec<usize> = sorted
+                    .batches_of(range.clone())
+                    .flat_map(|batch| {
+                        let batch = batch.unwrap();
+                        let texts = batch["text"].as_string::<i32>().clone();
+                        (0..texts.len()).map(move |row| texts.value(row).len()).collect::<Vec<_>>()
+                    })
+                    .collect();
+                prop_assert_eq!(lengths.len(), range.len());
+                prop_assert!(range.len() <= rows_max);
+                prop_assert!(range.len() == 1 || lengths.iter().sum::<usize>() <= bytes_max);
+            }
+            prop_assert_eq!(next, rows.len());
+            let key = |(time, length): &(i64, usize)| ((time % 3).to_string(), *time, *length);
+            let mut found: Vec<_> = sorted
+                .batches()
+                .flat_map(|batch| {
+                    let batch = batch.unwrap();
+                    let times = batch["time"].as_primitive::<TimestampMicrosecondType>().clone();
+                    let texts = batch["text"].as_string::<i32>().clone();
+                    (0..batch.num_rows()).map(move |row| (times.value(row), texts.value(row).len())).collect::<Vec<_>>()
+                })
+                .collect();
+            prop_assert!(found.is_sorted_by_key(|row| (key(row).0, row.0)));
+            let mut expected = rows;
+            found.sort();
+            expected.sort();
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -9,8 +9,9 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::error::ArrowError;
 
-/// Batches are not joined beyond this: DataFusion's own batch size.
-const JOINED_ROWS_MAX: usize = 8_192;
+/// Batches are not joined beyond this: what a batch costs a query is little beside so many rows, and each join copies
+/// all of them, in the way of the next acknowledgement.
+const JOINED_ROWS_MAX: usize = 1_024;
 
 /// Nor beyond this in memory, so that joining large events never stalls an acknowledgement.
 const JOINED_BYTES_MAX: usize = 4 << 20;

@@ -57,9 +57,9 @@ impl Sandbox {
     pub(crate) async fn import(&self, units: Vec<Unit>) -> Imported {
         let mut by_source: BTreeMap<String, Vec<ImportUnit>> = BTreeMap::new();
         for unit in units {
-            let read = unit.read(&self.admission, NOW).unwrap();
+            let read = unit.read(&self.admission, NOW, |batch| Rows::build(&batch)).unwrap();
             assert_eq!(read.sha256, unit.sha256().unwrap());
-            let import = ImportUnit { day: read.day, sha256: read.sha256, batch: read.batch };
+            let import = ImportUnit { day: read.day, sha256: read.sha256, pieces: read.pieces };
             by_source.entry(unit.source).or_default().push(import);
         }
         let mut imported = Imported::default();

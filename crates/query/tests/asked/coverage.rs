@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use event::{Batch, Day, Door, EventTime};
 use query::{Hubs, Scope, SourceCoverage};
-use store::ImportUnit;
+use store::{ImportUnit, Rows};
 
 use crate::sandbox::{Sandbox, at, launch, lines, refused, server_action};
 
@@ -17,13 +17,13 @@ async fn import(sandbox: &Sandbox, units: &[(&str, &[&str])]) {
     let units = units.iter().enumerate().map(|(number, (day, times))| ImportUnit {
         day: day.parse().unwrap(),
         sha256: [u8::try_from(number).unwrap() + 1; 32],
-        batch: Batch {
+        pieces: vec![Rows::build(&Batch {
             received: at("2024-06-01T08:00:00Z"),
             hub: "default".into(),
             door: Door::Archive,
             key: None,
             rows: times.iter().map(|time| launch(at(time), "a/b/HEAD")).collect(),
-        },
+        })],
     });
     sandbox.store.import(&event::CollectorId::of_import("archive"), units.collect()).await.unwrap();
 }

@@ -12,6 +12,7 @@
 //!   {"id": "…:1", "verdict": "quarantined", "reason": "unknown_schema", "detail": "…"}]}
 //! ```
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -19,10 +20,9 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use axum::response::Response;
-use event::{Batch, Position, Repairs};
+use event::{Batch, Repairs};
 use ingest::{Method, Outcome, Receipt, request_key};
-use serde::ser::SerializeSeq;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
 use crate::access::Caller;
@@ -76,7 +76,8 @@ async fn take(
     let mut batch = admit(state, request, hub).await?;
     batch.key = key.map(|header| request_key(&header, &batch.rows)).transpose()?;
     let receipt = state.app.collect.collect(batch).await?;
-    let mut response = api::json(&Answer::new(&receipt))?;
+    let body = answer(&receipt).map_err(|error| Problem::internal(format!("answer: {error}")))?;
+    let mut response = api::json_bytes(body);
     if receipt.is_repeated {
         state.app.metrics.repeated();
         response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
@@ -125,26 +126,9 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Proble
     Ok((!values.is_empty()).then(|| values.join(", ")))
 }
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    kept: usize,
-    admitted: usize,
-    quarantined: usize,
-    events: Verdicts<'a>,
-}
-
-impl<'a> Answer<'a> {
-    fn new(receipt: &'a Receipt) -> Self {
-        let (kept, admitted) = (receipt.outcomes.len(), receipt.outcomes.admitted());
-        Self { kept, admitted, quarantined: kept - admitted, events: Verdicts(receipt) }
-    }
-}
-
-struct Verdicts<'a>(&'a Receipt);
-
+/// What is told of one event, but for its id.
 #[derive(Serialize)]
 struct Told<'a> {
-    id: String,
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     schema: Option<&'a str>,
@@ -160,25 +144,43 @@ struct Told<'a> {
     repairs: Vec<&'static str>,
 }
 
-impl Serialize for Verdicts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let receipt = self.0;
-        let mut list = serializer.serialize_seq(Some(receipt.outcomes.len()))?;
-        let mut position = receipt.first;
-        for outcome in receipt.outcomes.iter() {
-            list.serialize_element(&told(outcome, receipt, position))?;
+/// An answer takes about so many bytes an event.
+const ANSWER_BYTES: usize = 192;
+
+/// The answer's JSON. Events are mostly told the same, so that is written once for each run of them.
+fn answer(receipt: &Receipt) -> serde_json::Result<Vec<u8>> {
+    let outcomes = &receipt.outcomes;
+    let (kept, admitted) = (outcomes.len(), outcomes.admitted());
+    let mut out = Vec::with_capacity(ANSWER_BYTES * (kept + 1));
+    let quarantined = kept - admitted;
+    write!(out, r#"{{"kept":{kept},"admitted":{admitted},"quarantined":{quarantined},"events":["#)
+        .map_err(serde_json::Error::io)?;
+    let mut id = serde_json::to_vec(&format!("{}:", receipt.collector))?;
+    id.pop();
+    let mut position = receipt.first;
+    for (count, outcome) in outcomes.runs() {
+        let told = serde_json::to_vec(&told(outcome))?;
+        let members = told.strip_prefix(b"{").unwrap_or(&told);
+        for _ in 0..*count {
+            out.extend_from_slice(b"{\"id\":");
+            out.extend_from_slice(&id);
+            write!(out, "{position}\",").map_err(serde_json::Error::io)?;
+            out.extend_from_slice(members);
+            out.push(b',');
             position = position.plus(1);
         }
-        list.end()
     }
+    if kept > 0 {
+        out.pop();
+    }
+    out.extend_from_slice(b"]}");
+    Ok(out)
 }
 
-fn told<'a>(outcome: &'a Outcome, receipt: &Receipt, position: Position) -> Told<'a> {
-    let id = format!("{}:{position}", receipt.collector);
+fn told(outcome: &Outcome) -> Told<'_> {
     let names = |repairs: &Repairs| repairs.iter().map(|repair| repair.name()).collect();
     match outcome {
         Outcome::Admitted { revision, repairs } => Told {
-            id,
             verdict: "admitted",
             schema: Some(&revision.schema),
             version: Some(&revision.version),
@@ -188,7 +190,6 @@ fn told<'a>(outcome: &'a Outcome, receipt: &Receipt, position: Position) -> Told
             repairs: names(repairs),
         },
         Outcome::Quarantined { reason, detail, repairs } => Told {
-            id,
             verdict: "quarantined",
             schema: None,
             version: None,
@@ -197,5 +198,46 @@ fn told<'a>(outcome: &'a Outcome, receipt: &Receipt, position: Position) -> Told
             detail: Some(detail),
             repairs: names(repairs),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{CollectorId, Position, Reason, Repair, Revision};
+    use ingest::Outcomes;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn every_event_is_told_its_id_and_verdict() {
+        let revision = Arc::new(Revision {
+            schema: "quo\"ted".into(),
+            version: "1".into(),
+            hash: "ab".into(),
+            columns: Vec::new(),
+        });
+        let mut repairs = Repairs::NONE;
+        repairs.insert(Repair::NaiveTime);
+        let aside =
+            Outcome::Quarantined { reason: Reason::NotJson, detail: "a \"b\"\n".into(), repairs: Repairs::NONE };
+        let runs = vec![(2, Outcome::Admitted { revision, repairs }), (1, aside)];
+        let receipt = |outcomes| Receipt {
+            collector: CollectorId::of_import("x"),
+            first: Position(9),
+            outcomes,
+            is_repeated: false,
+        };
+        let told: Value = serde_json::from_slice(&answer(&receipt(Outcomes::from_runs(runs))).unwrap()).unwrap();
+        let admitted = |id: &str| {
+            json!({ "id": id, "verdict": "admitted", "schema": "quo\"ted", "version": "1", "revision": "ab",
+                    "repairs": ["naive_time"] })
+        };
+        let expected = json!({ "kept": 3, "admitted": 2, "quarantined": 1, "events": [
+            admitted("import/x:9"), admitted("import/x:10"),
+            { "id": "import/x:11", "verdict": "quarantined", "reason": "not_json", "detail": "a \"b\"\n" }] });
+        assert_eq!(told, expected);
+        let none: Value = serde_json::from_slice(&answer(&receipt(Outcomes::default())).unwrap()).unwrap();
+        assert_eq!(none, json!({ "kept": 0, "admitted": 0, "quarantined": 0, "events": [] }));
     }
 }

@@ -23,6 +23,11 @@ use crate::error::Problem;
 /// A problem of ours, when `value` cannot be written as JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<Response, Problem> {
     let body = serde_json::to_vec(value).map_err(|error| Problem::internal(format!("answer: {error}")))?;
+    Ok(json_bytes(body))
+}
+
+/// An answer whose JSON is written already.
+pub(crate) fn json_bytes(body: Vec<u8>) -> Response {
     let content_type = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
+    ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }

@@ -13,7 +13,7 @@ use event::{
     Revision, Row, Value, Verdict,
 };
 use store::disk::{Disk, DiskFile, RealDisk};
-use store::{DurableFs, ImportUnit, Options, Scan, Snapshot, Store, Table};
+use store::{DurableFs, ImportUnit, Options, Rows, Scan, Snapshot, Store, Table};
 
 pub(crate) const NOON: i64 = 1_700_000_000_000_000;
 
@@ -65,7 +65,8 @@ pub(crate) fn batch(rows: Vec<Row>) -> Batch {
 pub(crate) fn unit(day: Day, hash: u8, rows: Vec<Row>) -> ImportUnit {
     let mut sha256 = [hash; 32];
     sha256[0] = 0xff;
-    ImportUnit { day, sha256, batch: Batch { door: Door::Archive, ..batch(rows) } }
+    let piece = |rows: &[Row]| Rows::build(&Batch { door: Door::Archive, ..batch(rows.to_vec()) });
+    ImportUnit { day, sha256, pieces: rows.chunks(3).map(piece).collect() }
 }
 
 pub(crate) fn day(text: &str) -> Day {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! archive::scan(dir)   ─┐
-//!                       ├─▶ units (source, day, files) ─▶ Unit::read ─▶ ImportedDay { sha256, batch } ─▶ the store
+//!                       ├─▶ units (source, day, files) ─▶ Unit::read ─▶ ImportedDay { sha256, pieces } ─▶ the store
 //! cloud_log::scan(dir) ─┘
 //! ```
 //!
@@ -29,4 +29,4 @@ pub mod hub_log;
 mod unit;
 
 pub use error::{ReadError, ScanError};
-pub use unit::{ImportedDay, Unit};
+pub use unit::{ImportedDay, PIECE_LINES, Unit};

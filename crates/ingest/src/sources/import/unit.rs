@@ -31,18 +31,22 @@ pub struct Unit {
 
 /// What a unit holds.
 #[derive(Debug)]
-pub struct ImportedDay {
+pub struct ImportedDay<T = Batch> {
     /// The day in its path.
     pub day: Day,
     /// Hash of its bytes; the same as [`Unit::sha256`].
     pub sha256: [u8; 32],
-    /// A row per line that is not blank, in order.
-    pub batch: Batch,
+    /// A row per line that is not blank, in order, in pieces of [`PIECE_LINES`] at most.
+    pub pieces: Vec<T>,
     /// How many lines that are.
     pub lines: u64,
     /// Bytes read, after decompression.
     pub bytes: u64,
 }
+
+/// Lines that are admitted together: few enough that what they take on their way to columns stays in a core's cache
+/// or near it, many enough that all cores have some.
+pub const PIECE_LINES: usize = 8_192;
 
 impl Unit {
     /// A unit of `source` under the hub `default`.
@@ -63,27 +67,39 @@ impl Unit {
 
     /// Reads and admits every line. `received` is the time at which the rows count as received.
     ///
+    /// The lines are dealt out to all cores in pieces, and `keep` makes of each what is to be kept of it: a day as
+    /// batches takes several times the memory of its columns.
+    ///
     /// # Errors
     ///
     /// See [`ReadError`]. A line that is no event is no error: it is a quarantined row.
-    pub fn read(&self, admission: &Admission, received: EventTime) -> Result<ImportedDay, ReadError> {
-        let admit = |line: Bytes| -> Row {
+    pub fn read<T: Send>(
+        &self,
+        admission: &Admission,
+        received: EventTime,
+        keep: impl Fn(Batch) -> T + Sync,
+    ) -> Result<ImportedDay<T>, ReadError> {
+        let admit = |line: &Bytes| -> Row {
             match self.door {
-                Door::CloudLog => admission.admit_cloud_log_line(line),
-                Door::Archive | Door::Http => admission.admit_text(line),
+                Door::CloudLog => admission.admit_cloud_log_line(line.clone()),
+                Door::Archive | Door::Http => admission.admit_text(line.clone()),
             }
         };
+        let piece = |lines: &[Bytes]| {
+            let rows = lines.iter().map(admit).collect();
+            keep(Batch { received, hub: self.hub.clone(), door: self.door, key: None, rows })
+        };
         let mut hash = UnitHash::default();
-        let mut rows = Vec::new();
+        let (mut pieces, mut lines) = (Vec::new(), 0);
         let bytes = self.each_file(|contents| {
-            // The lines are dealt out to all cores; the hash is one piece of work among them.
-            let admitted = || content::lines(contents).into_par_iter().map(admit).collect::<Vec<Row>>();
-            let (admitted, ()) = rayon::join(admitted, || hash.add(contents));
-            rows.extend(admitted);
+            let found = content::lines(contents);
+            lines += u64::try_from(found.len()).unwrap_or(u64::MAX);
+            // The hash is one piece of work among the others.
+            let kept = || found.par_chunks(PIECE_LINES).map(piece).collect::<Vec<T>>();
+            let (kept, ()) = rayon::join(kept, || hash.add(contents));
+            pieces.extend(kept);
         })?;
-        let lines = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        let batch = Batch { received, hub: self.hub.clone(), door: self.door, key: None, rows };
-        Ok(ImportedDay { day: self.day, sha256: hash.finish(), batch, lines, bytes })
+        Ok(ImportedDay { day: self.day, sha256: hash.finish(), pieces, lines, bytes })
     }
 
     /// Hands each file's contents to `each`; returns their size altogether.
@@ -138,6 +154,31 @@ mod tests {
         Unit::new("archive".to_owned(), Door::Archive, Day::from_number(18_000), vec![dir.join(name)])
     }
 
+    fn whole(unit: &Unit) -> ImportedDay {
+        let read = unit.read(&admission(), NOW, |batch| batch).unwrap();
+        assert_eq!(read.pieces.iter().map(|batch| batch.rows.len() as u64).sum::<u64>(), read.lines);
+        read
+    }
+
+    /// More lines than a piece has, in two files: the pieces follow each other as the lines do.
+    #[test]
+    fn pieces_follow_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = |number: usize| format!("{{\"number\": {number}}}\n");
+        let lines = PIECE_LINES * 2 + 7;
+        fs::write(dir.path().join("b.jsonl"), (lines..lines + 3).map(line).collect::<String>()).unwrap();
+        let mut unit = unit(dir.path(), "a.jsonl", (0..lines).map(line).collect::<String>().as_bytes());
+        unit.files.push(dir.path().join("b.jsonl"));
+        let read = whole(&unit);
+        assert_eq!(
+            read.pieces.iter().map(|batch| batch.rows.len()).collect::<Vec<_>>(),
+            [PIECE_LINES, PIECE_LINES, 7, 3]
+        );
+        for (number, row) in read.pieces.iter().flat_map(|batch| &batch.rows).enumerate() {
+            assert_eq!(&row.text[..], line(number).trim_end().as_bytes());
+        }
+    }
+
     /// Every line of both golden folders is an event, in its place; the empty day is there.
     #[test]
     fn the_golden_days_are_read_whole() {
@@ -145,12 +186,11 @@ mod tests {
             (cloud_log::scan(&golden("raw-export")).unwrap(), Door::CloudLog),
             (archive::scan(&golden("archive")).unwrap(), Door::Archive),
         ] {
-            let days: Vec<_> = units.iter().map(|unit| unit.read(&admission(), NOW).unwrap()).collect();
+            let days: Vec<_> = units.iter().map(|unit| whole(unit)).collect();
             assert_eq!(days.iter().map(|day| day.lines).collect::<Vec<_>>(), [4, 2, 2, 0]);
-            for day in &days {
-                assert!(reasons(&day.batch).iter().all(Option::is_none), "{:?}", day.batch);
-                assert_eq!((day.batch.door, day.batch.received, &*day.batch.hub), (door, NOW, "default"));
-                assert_eq!(day.batch.rows.len() as u64, day.lines);
+            for batch in days.iter().flat_map(|day| &day.pieces) {
+                assert!(reasons(batch).iter().all(Option::is_none), "{batch:?}");
+                assert_eq!((batch.door, batch.received, &*batch.hub), (door, NOW, "default"));
             }
         }
     }
@@ -174,7 +214,8 @@ mod tests {
             bytes.extend_from_slice(b"\r\n");
         }
         bytes.extend_from_slice(event);
-        let read = unit(dir.path(), "a.jsonl", &bytes).read(&admission(), NOW).unwrap();
+        let read = whole(&unit(dir.path(), "a.jsonl", &bytes));
+        let [batch] = read.pieces.as_slice() else { panic!("{read:?}") };
         let expected = [
             Some(Reason::BadUtf8),
             None,
@@ -184,10 +225,10 @@ mod tests {
             Some(Reason::UnknownSchema),
             None,
         ];
-        assert_eq!(reasons(&read.batch), expected);
+        assert_eq!(reasons(batch), expected);
         assert_eq!(read.lines, 7);
-        assert_eq!(&read.batch.rows[0].text[..], b"{\"a\": \"\xff\"}");
-        assert_eq!(&read.batch.rows[6].text[..], event);
+        assert_eq!(&batch.rows[0].text[..], b"{\"a\": \"\xff\"}");
+        assert_eq!(&batch.rows[6].text[..], event);
     }
 
     /// The hash is that of the contents: compression does not change it, a byte does; several files are told from one.
@@ -200,10 +241,10 @@ mod tests {
         gz.finish().unwrap();
         let squeezed = Unit { files: vec![dir.path().join("a.jsonl.gz")], ..plain.clone() };
         assert_eq!(plain.sha256().unwrap(), squeezed.sha256().unwrap());
-        assert_eq!(plain.sha256().unwrap(), plain.read(&admission(), NOW).unwrap().sha256);
+        assert_eq!(plain.sha256().unwrap(), whole(&plain).sha256);
         let twice = Unit { files: [plain.files.clone(), squeezed.files].concat(), ..plain.clone() };
         assert_ne!(plain.sha256().unwrap(), twice.sha256().unwrap());
-        assert_eq!(twice.read(&admission(), NOW).unwrap().lines, 2);
+        assert_eq!(whole(&twice).lines, 2);
         let before = plain.sha256().unwrap();
         fs::write(&plain.files[0], b"{ }\n").unwrap();
         assert_ne!(plain.sha256().unwrap(), before);
@@ -213,13 +254,13 @@ mod tests {
     fn files_that_cannot_be_read_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let damaged = unit(dir.path(), "events-2020-01-01.jsonl.gz", b"no gzip at all");
-        let error = damaged.read(&admission(), NOW).unwrap_err();
+        let error = damaged.read(&admission(), NOW, |batch| batch).unwrap_err();
         assert!(error.to_string().ends_with("events-2020-01-01.jsonl.gz"), "{error}");
         assert!(damaged.sha256().is_err());
         let mut gone = unit(dir.path(), "a.jsonl", b"{}");
         gone.files.push(dir.path().join("gone.jsonl"));
         assert!(
-            matches!(gone.read(&admission(), NOW), Err(ReadError::Io { path, .. }) if path.ends_with("gone.jsonl"))
+            matches!(gone.read(&admission(), NOW, |batch| batch), Err(ReadError::Io { path, .. }) if path.ends_with("gone.jsonl"))
         );
     }
 }
