@@ -20,6 +20,7 @@
 //! What it does not do: it does not look into payloads, does not lock its folder against other processes, does not copy
 //! itself elsewhere, and its reader never waits for more to come. Layout of the files: `docs/formats/journal.md`.
 
+mod aside;
 mod error;
 mod fault;
 mod format;
