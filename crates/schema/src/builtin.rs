@@ -2,7 +2,7 @@
 
 use event::{Column, ColumnKind};
 
-use crate::policy::Policy;
+use crate::policy::{Policy, name_columns};
 
 /// A schema file: its path in the folder and its text.
 pub(crate) struct Built {
@@ -63,7 +63,9 @@ pub(crate) const POLICIES: [Built; 6] = [
 
 /// The policies built in. A policy that does not parse is left out here and fails the test of the table.
 pub(crate) fn policies() -> Vec<Policy> {
-    POLICIES.iter().filter_map(|built| Policy::parse(built.text).ok()).collect()
+    let mut policies: Vec<Policy> = POLICIES.iter().filter_map(|built| Policy::parse(built.text).ok()).collect();
+    name_columns(&mut policies);
+    policies
 }
 
 /// The promoted columns of all schemas built in, each once, in the order in which they stand in the table.

@@ -151,6 +151,23 @@ impl Policy {
     }
 }
 
+/// Names the columns of policies that are to share a table, in their order: properties of one name and type share a
+/// column; where the name is taken with another type, the later one's column is `<schema>_<name>`, the schema's id with
+/// `_` for whatever is neither a letter nor a digit. What was written under a name keeps it, whatever joins.
+pub(crate) fn name_columns(policies: &mut [Policy]) {
+    let mut taken: Vec<Column> = Vec::new();
+    for policy in policies {
+        let prefix: String =
+            policy.schema.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+        for column in &mut policy.columns {
+            while taken.iter().any(|other| other.name == column.name && other.kind != column.kind) {
+                column.name = format!("{prefix}_{}", column.name).into();
+            }
+            taken.push(column.clone());
+        }
+    }
+}
+
 fn told(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| format!("a value of type {}", value.type_str()), str::to_owned)
 }
@@ -168,6 +185,28 @@ mod tests {
         assert_eq!(Policy::private("a/b").visibility("x"), Visibility::Private);
         assert_eq!(policy.person(), None);
         assert_eq!(Policy::parse("schema = 'a/b'\nperson = 'who'").unwrap().person(), Some("who"));
+    }
+
+    #[test]
+    fn a_column_whose_name_is_taken_with_another_type_has_the_schema_before_it() {
+        let mut policies = [
+            "schema = 'a.org/one'\n[columns]\nn = 'text'\nboth = 'integer'",
+            "schema = 'a.org/two'\n[columns]\nboth = 'integer'\nn = 'integer'",
+            "schema = 'a.org/three'\n[columns]\na_org_two_n = 'boolean'\nn = 'text'",
+        ]
+        .map(|text| Policy::parse(text).unwrap());
+        name_columns(&mut policies);
+        let named = |policy: &Policy| -> Vec<(String, String)> {
+            policy.columns().iter().map(|column| (column.property.to_string(), column.name.to_string())).collect()
+        };
+        let expected = [
+            &[("n", "n"), ("both", "both")],
+            &[("both", "both"), ("n", "a_org_two_n")],
+            &[("a_org_two_n", "a_org_three_a_org_two_n"), ("n", "n")],
+        ];
+        for (policy, expected) in policies.iter().zip(expected) {
+            assert_eq!(named(policy), expected.map(|(property, name)| (property.to_owned(), name.to_owned())));
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Registry {
     /// # Errors
     /// The text cannot be used; the message says where and what would be right.
     pub fn with(&self, text: &str) -> Result<Self, RegisterError> {
-        let entry = Entry::build(text, |id| self.policy(id).unwrap_or_else(|| Policy::private(id)))?;
+        let entry = Entry::build(text, |id| self.policy(id).cloned().unwrap_or_else(|| Policy::private(id)))?;
         if self.revision(&entry.revision.hash).is_some() {
             return Ok(self.clone());
         }
@@ -103,8 +103,10 @@ impl Registry {
     }
 
     /// The policy of a schema id; `None` if no schema has it.
-    pub fn policy(&self, schema: &str) -> Option<Policy> {
-        self.iter().find(|entry| *entry.revision.schema == *schema).map(|entry| entry.policy.clone())
+    pub fn policy(&self, schema: &str) -> Option<&Policy> {
+        // All revisions of an id share one.
+        let (_, revisions) = self.shared.by_id.get(schema)?.first()?;
+        revisions.first().map(|entry| &entry.policy)
     }
 
     /// The promoted columns of all its schemas, each once, in the order of the table.

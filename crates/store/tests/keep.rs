@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
-use event::{ColumnKind, EventTime, Position, Value};
+use event::{Column, ColumnKind, EventTime, Position, Value};
 use store::{Rows, Selection, Store, Table};
 use support::*;
 
@@ -187,6 +187,54 @@ async fn one_name_with_two_types_is_refused_beforehand_and_survived_afterwards()
     store.flush().await.unwrap();
     assert_eq!(store.status().values_clashed, 2);
     assert_eq!(seen(&store, &store.snapshot()), seen_texts(&["one", "other", "other"]));
+}
+
+#[tokio::test]
+async fn a_column_of_another_type_stands_beside_the_one_whose_name_was_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    store.acknowledge(Position(0), Rows::build(&batch(vec![admitted("before", NOON)])));
+    store.flush().await.unwrap();
+    let [old] = parquet_files(store.table_dir(Table::Events)).try_into().expect("one part");
+    let as_it_is = || (std::fs::read(&old).unwrap(), std::fs::metadata(&old).unwrap().modified().unwrap());
+    let as_it_was = as_it_is();
+
+    // As the registry of schemas names it when a schema comes that promotes `spec` with another type.
+    let named = Column { name: "example_other_spec".into(), property: "spec".into(), kind: ColumnKind::Integer };
+    store.add_columns(std::slice::from_ref(&named)).unwrap();
+    let other = revision("example/other", vec![named]);
+    let row = admitted_under(other, "after", NOON, vec![Some(Value::Integer(8))]);
+    store.acknowledge(Position(1), Rows::build(&batch(vec![row, admitted("as before", NOON)])));
+    let expected = BTreeSet::from([
+        ("before".into(), Some("spec of before".into()), None),
+        ("after".into(), None, Some(8)),
+        ("as before".into(), Some("spec of as before".into()), None),
+    ]);
+    let values = |store: &Store| {
+        let mut found: BTreeSet<(String, Option<String>, Option<i64>)> = BTreeSet::new();
+        let columns = ["spec", "example_other_spec", "text"];
+        for batch in store.scan(Table::Events, &store.snapshot()).columns(&columns).read() {
+            let batch = batch.unwrap();
+            let numbers = batch.column_by_name("example_other_spec").unwrap();
+            let numbers = numbers.as_primitive::<arrow::datatypes::Int64Type>().clone();
+            let specs = text_of(&batch, "spec").into_iter().zip(numbers.iter());
+            found.extend(
+                text_of(&batch, "text").into_iter().flatten().zip(specs).map(|(text, (spec, n))| (text, spec, n)),
+            );
+        }
+        found
+    };
+    assert_eq!(values(&store), expected);
+    store.flush().await.unwrap();
+    assert_eq!(values(&store), expected);
+    assert_eq!(store.status().values_clashed, 0);
+    assert!(as_it_is() == as_it_was, "the old part was touched");
+    drop(store);
+    let store = open(folder.path()).await;
+    assert_eq!(values(&store), expected);
+    let live: Vec<_> = store.snapshot().events.parts.iter().map(|part| part.path.to_string()).collect();
+    assert_eq!(live.len(), 2);
+    assert!(live.iter().any(|path| old.ends_with(path)) && as_it_is() == as_it_was, "{live:?}");
 }
 
 #[tokio::test]

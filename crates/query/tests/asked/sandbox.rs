@@ -180,6 +180,18 @@ pub(crate) fn server_action_of(time: EventTime, action: &str, username: &str, se
     admitted(time, "hub.jupyter.org/server-action", "1", &SERVER_ACTION, promoted, &json.to_string(), repairs)
 }
 
+/// The column of a schema that promotes `status` as a number, when the name is taken.
+pub(crate) fn other_status() -> Column {
+    Column { name: "example_org_other_status".into(), property: "status".into(), kind: ColumnKind::Integer }
+}
+
+/// An event of that schema.
+pub(crate) fn other(time: EventTime, status: i64) -> Row {
+    let text = json!({"schema": "example.org/other", "status": status}).to_string();
+    let promoted = vec![Some(Value::Integer(status))];
+    admitted_under(time, "example.org/other", "1", vec![other_status()], promoted, &text, Repairs::NONE)
+}
+
 fn admitted(
     time: EventTime,
     schema: &str,
@@ -189,12 +201,20 @@ fn admitted(
     text: &str,
     repairs: Repairs,
 ) -> Row {
-    let revision = Revision {
-        schema: schema.into(),
-        version: version.into(),
-        hash: "0123456789abcdef".into(),
-        columns: columns.iter().map(column).collect(),
-    };
+    admitted_under(time, schema, version, columns.iter().map(column).collect(), promoted, text, repairs)
+}
+
+fn admitted_under(
+    time: EventTime,
+    schema: &str,
+    version: &str,
+    columns: Vec<Column>,
+    promoted: Vec<Option<Value>>,
+    text: &str,
+    repairs: Repairs,
+) -> Row {
+    let revision =
+        Revision { schema: schema.into(), version: version.into(), hash: "0123456789abcdef".into(), columns };
     let admitted = Admitted { time, revision: Arc::new(revision), repairs, promoted };
     Row { text: Bytes::copy_from_slice(text.as_bytes()), verdict: Verdict::Admitted(admitted) }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::sandbox::{Sandbox, at, launch, launch_of, lines, on, refused, server_action};
+use crate::sandbox::{Sandbox, at, launch, launch_of, lines, on, other, other_status, refused, server_action};
 
 async fn small() -> Sandbox {
     let mut sandbox = Sandbox::new().await;
@@ -20,6 +20,32 @@ async fn small() -> Sandbox {
         refused(b"\xff\xfe"),
     ]);
     sandbox
+}
+
+/// A schema that comes later promotes a property of a name that is taken with another type: parts from before and since
+/// answer together, by table and view.
+#[tokio::test]
+async fn columns_of_one_name_and_two_types_answer_side_by_side() {
+    let mut sandbox = Sandbox::new().await;
+    sandbox.acknowledge(vec![launch(at("2021-11-01T00:00:00Z"), "a/b/HEAD")]);
+    sandbox.flush().await;
+    sandbox.store.add_columns(&[other_status()]).unwrap();
+    sandbox.acknowledge(vec![other(at("2021-11-02T00:00:00Z"), 404), launch(at("2021-11-02T01:00:00Z"), "a/b/HEAD")]);
+    for is_flushed in [false, true] {
+        if is_flushed {
+            sandbox.flush().await;
+        }
+        for (sql, expected) in [
+            (
+                "SELECT position, status, example_org_other_status, field(text, '/status') FROM events ORDER BY 1",
+                "0,success,,success;1,,404,404;2,success,,success",
+            ),
+            ("SELECT position, status FROM launches ORDER BY 1", "0,success;2,success"),
+            ("SELECT sum(example_org_other_status), count(status) FROM events", "404,2"),
+        ] {
+            assert_eq!(sandbox.rows(sql).await, expected, "{sql}, flushed: {is_flushed}");
+        }
+    }
 }
 
 #[tokio::test]
