@@ -2,6 +2,7 @@
 
 mod config;
 mod folder;
+mod forget;
 mod help;
 mod inspect;
 mod kpi;

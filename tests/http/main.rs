@@ -3,6 +3,7 @@
 mod bad_input;
 mod captures;
 mod encodings;
+mod erasures;
 mod idempotency;
 mod limits;
 mod metrics;

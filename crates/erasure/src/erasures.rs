@@ -6,6 +6,12 @@ use event::EventTime;
 
 use crate::subject::{Key, Subject};
 
+/// Letters of a name; `JupyterHub` allows 255.
+pub const NAME_LETTERS_MAX: usize = 255;
+
+/// Bytes of a name: a letter has four at most.
+const NAME_BYTES_MAX: usize = 4 * NAME_LETTERS_MAX;
+
 /// One request to forget somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Erasure {
@@ -44,12 +50,18 @@ impl Erasures {
         self.key.subject(hub, name)
     }
 
+    /// Until when what concerns `name` on `hub` is erased, if it is.
+    pub fn until(&self, hub: &str, name: &str) -> Option<EventTime> {
+        // Nobody of a longer name was ever forgotten, so there is nothing to hash.
+        if name.len() > NAME_BYTES_MAX {
+            return None;
+        }
+        [Some(hub), None].into_iter().filter_map(|hub| self.asked.get(&self.subject(hub, name)).copied()).max()
+    }
+
     /// Whether what concerns `name` on `hub` and happened at `time` is erased.
     pub fn covers(&self, hub: &str, name: &str, time: EventTime) -> bool {
-        [Some(hub), None]
-            .into_iter()
-            .filter_map(|hub| self.asked.get(&self.subject(hub, name)))
-            .any(|asked| time <= *asked)
+        self.until(hub, name).is_some_and(|asked| time <= asked)
     }
 }
 
@@ -81,5 +93,14 @@ mod tests {
         ] {
             assert_eq!(erasures.covers(hub, name, at(time)), expected, "{name} on {hub} at {time}");
         }
+    }
+
+    #[test]
+    fn the_longest_name_is_known() {
+        let mut erasures = Erasures::new(Key::new([3; 32]));
+        let longest = "😀".repeat(NAME_LETTERS_MAX);
+        erasures.add(Erasure { subject: erasures.subject(None, &longest), asked: at(100) });
+        assert_eq!(erasures.until("lab", &longest), Some(at(100)));
+        assert_eq!(erasures.until("lab", &format!("{longest}😀")), None);
     }
 }

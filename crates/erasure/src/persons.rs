@@ -1,34 +1,31 @@
 //! Whose an event is, by the policy of its schema.
 
-use std::collections::HashMap;
-
 use event::pyjson::{self, Object};
 use insight::mention::mentions;
-use schema::{Policy, Registry, Visibility};
+use schema::{Registry, Visibility};
 
-/// For every schema, where it names people.
-#[derive(Debug)]
+/// For every schema, where it names people. Cheap to make: it shares the registry.
+#[derive(Clone, Debug)]
 pub struct Persons {
-    policies: HashMap<Box<str>, Policy>,
+    registry: Registry,
 }
 
 impl Persons {
     /// By the policies of `registry`.
     pub fn of(registry: &Registry) -> Self {
-        let policies = registry.iter().map(|entry| (entry.revision.schema.clone(), entry.policy.clone()));
-        Self { policies: policies.collect() }
+        Self { registry: registry.clone() }
     }
 
     /// The property that names whom an event of `schema` is about.
     pub(crate) fn property(&self, schema: &str) -> Option<&str> {
-        self.policies.get(schema)?.person()
+        self.registry.policy(schema)?.person()
     }
 
     /// Every column that holds such a property.
     pub(crate) fn columns(&self) -> Vec<Box<str>> {
-        let named = self.policies.values().filter_map(|policy| {
-            let person = policy.person()?;
-            policy.columns().iter().find(|column| *column.property == *person).map(|column| column.name.clone())
+        let named = self.registry.iter().filter_map(|entry| {
+            let person = entry.policy.person()?;
+            entry.policy.columns().iter().find(|column| *column.property == *person).map(|column| column.name.clone())
         });
         let mut columns: Vec<Box<str>> = named.collect();
         columns.sort();
@@ -38,7 +35,7 @@ impl Persons {
 
     /// The column of `schema` that names whom an event is about.
     pub(crate) fn column(&self, schema: &str) -> Option<&str> {
-        let policy = self.policies.get(schema)?;
+        let policy = self.registry.policy(schema)?;
         let person = policy.person()?;
         policy.columns().iter().find(|column| *column.property == *person).map(|column| &*column.name)
     }
@@ -50,7 +47,7 @@ impl Persons {
             return object.get(property).and_then(pyjson::decode_str).is_some_and(|name| is(&name));
         }
         // What may be published names whom it names in public: a repository's owner is no user of the hub.
-        if let Some(policy) = self.policies.get(schema) {
+        if let Some(policy) = self.registry.policy(schema) {
             object.retain(|field| {
                 !matches!(policy.visibility(&field.key), Visibility::Public | Visibility::Coarsened(_))
             });

@@ -5,54 +5,81 @@
 
 use bytes::Bytes;
 use event::{Batch, EventTime, Quarantined, Reason, Repairs, Row, Value, Verdict};
-use insight::mention::mentions;
 
 use crate::erasures::Erasures;
+use crate::names::{Effort, Names, Told};
 use crate::persons::Persons;
 
-/// Blanks every event of `batch` that is of somebody whom `erasures` covers; returns how many. Costs nothing while
-/// nobody was forgotten.
-pub fn strike(batch: &mut Batch, erasures: &Erasures, persons: &Persons) -> usize {
+/// Detail of an event that is of somebody who was forgotten.
+const OF_SOMEBODY: &str = "it is about somebody who asked to be forgotten";
+/// Detail of an event of which that cannot be told.
+const UNSURE: &str = "the request holds too many different words to tell whether it is about somebody who asked to be \
+                      forgotten; send fewer events at a time";
+
+/// What was blanked of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Struck {
+    /// Events of somebody who was forgotten.
+    pub named: usize,
+    /// Events of which that could not be told within the limit ([`Effort::Limited`]).
+    pub unsure: usize,
+}
+
+/// Blanks every event of `batch` that is of somebody whom `erasures` covers, or of which that cannot be told; returns
+/// how many. Costs nothing while nobody was forgotten.
+pub fn strike(batch: &mut Batch, erasures: &Erasures, persons: &Persons, effort: Effort) -> Struck {
+    let mut struck = Struck::default();
     if erasures.is_empty() {
-        return 0;
+        return struck;
     }
     let (hub, received) = (batch.hub.clone(), batch.received);
-    let mut struck = 0;
+    let mut names = Names::new(effort, |name: &str| erasures.until(&hub, name));
     for row in &mut batch.rows {
-        if is_erased(row, &hub, received, erasures, persons) {
-            *row = blank();
-            struck += 1;
+        match judge(row, received, &mut names, persons) {
+            Told::Nobody => {}
+            Told::Somebody => {
+                *row = blank(OF_SOMEBODY);
+                struck.named += 1;
+            }
+            Told::Unsure => {
+                *row = blank(UNSURE);
+                struck.unsure += 1;
+            }
         }
     }
     struck
 }
 
-fn is_erased(row: &Row, hub: &str, received: EventTime, erasures: &Erasures, persons: &Persons) -> bool {
+fn judge<F>(row: &Row, received: EventTime, names: &mut Names<F>, persons: &Persons) -> Told
+where
+    F: FnMut(&str) -> Option<EventTime>,
+{
     match &row.verdict {
         Verdict::Admitted(admitted) => {
             let time = admitted.time.min(received);
-            let is = |name: &str| erasures.covers(hub, name, time);
             let schema = &*admitted.revision.schema;
             let place = persons
                 .property(schema)
                 .and_then(|property| admitted.revision.columns.iter().position(|column| *column.property == *property));
             match place.and_then(|place| admitted.promoted.get(place)) {
-                Some(Some(Value::Text(name))) => is(name),
-                _ => persons.is_about(schema, &String::from_utf8_lossy(&row.text), is),
+                Some(Some(Value::Text(name))) if names.cover(name, time) => Told::Somebody,
+                Some(Some(Value::Text(_))) => Told::Nobody,
+                _ => names.judge(time, |is| persons.is_about(schema, &String::from_utf8_lossy(&row.text), is)),
             }
         }
+        Verdict::Quarantined(aside) if aside.reason == Reason::Forgotten => Told::Nobody,
         Verdict::Quarantined(aside) => {
             let time = aside.time.map_or(received, |time| time.min(received));
-            aside.reason != Reason::Forgotten && mentions(&row.text, |name| erasures.covers(hub, name, time))
+            names.judge_text(time, &row.text)
         }
     }
 }
 
 /// The row that takes the place of one that was struck.
-fn blank() -> Row {
+fn blank(detail: &str) -> Row {
     let verdict = Verdict::Quarantined(Quarantined {
         reason: Reason::Forgotten,
-        detail: "it is about somebody who asked to be forgotten".into(),
+        detail: detail.into(),
         schema: None,
         version: None,
         time: None,

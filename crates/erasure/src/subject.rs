@@ -11,18 +11,19 @@ const SEPARATOR: u8 = 0;
 /// The secret under which names are hashed: 256 random bits, one for each folder of data. Destroyed, nobody can tell
 /// any more whom the erasures are about, and nothing obeys them.
 #[derive(Clone)]
-pub struct Key([u8; 32]);
+pub struct Key(Hmac<Sha256>);
 
 impl Key {
     /// The key of these bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        // Any length of key is right for HMAC, so this has no error in fact.
+        let mac = Hmac::<Sha256>::new_from_slice(&bytes);
+        Self(mac.unwrap_or_else(|_| unreachable!("HMAC takes any key")))
     }
 
     /// The hash of `name` on `hub`; without a hub, of that name on every hub.
     pub fn subject(&self, hub: Option<&str>, name: &str) -> Subject {
-        // Any length of key is right for HMAC, so this has no error in fact.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("HMAC takes any key"));
+        let mut mac = self.0.clone();
         mac.update(hub.unwrap_or_default().as_bytes());
         mac.update(&[SEPARATOR]);
         mac.update(name.as_bytes());

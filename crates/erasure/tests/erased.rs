@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use bytes::Bytes;
-use erasure::{Erasure, Erasures, Key, Persons, Removal, strike};
+use erasure::{Effort, Erasure, Erasures, Key, Persons, Removal, Struck, strike};
 use event::{Batch, CollectorId, EventTime, ManualClock, Position, Quarantined, Reason, Verdict};
 use ingest::{Admission, Limits, Method, Request};
 use schema::Registry;
@@ -99,7 +99,8 @@ fn positions(expected: bool) -> Vec<i64> {
 #[test]
 fn what_comes_later_is_blanked_in_its_place() {
     let mut batch = batch("lab");
-    assert_eq!(strike(&mut batch, &erasures(), &persons()), positions(true).len());
+    let named = positions(true).len();
+    assert_eq!(strike(&mut batch, &erasures(), &persons(), Effort::Limited), Struck { named, unsure: 0 });
     for (row, (text, theirs)) in batch.rows.iter().zip(EVENTS) {
         let is_forgotten = |aside: &Quarantined| aside.reason == Reason::Forgotten && aside.schema.is_none();
         let is_blank =
@@ -107,7 +108,8 @@ fn what_comes_later_is_blanked_in_its_place() {
         assert_eq!(is_blank, theirs, "{text}");
         assert!(is_blank || row.text == text);
     }
-    assert_eq!(strike(&mut batch, &erasures(), &persons()), 0, "what is blank stays as it is");
+    let again = strike(&mut batch, &erasures(), &persons(), Effort::Limited);
+    assert_eq!(again, Struck::default(), "what is blank stays as it is");
 }
 
 #[test]
@@ -115,7 +117,7 @@ fn others_hubs_and_nobody_are_left_alone() {
     let nobody = Erasures::new(Key::new([9; 32]));
     for (hub, erasures) in [("other", erasures()), ("lab", nobody)] {
         let mut same = batch(hub);
-        assert_eq!(strike(&mut same, &erasures, &persons()), 0);
+        assert_eq!(strike(&mut same, &erasures, &persons(), Effort::Whole), Struck::default());
         assert_eq!(same, batch(hub));
     }
 }

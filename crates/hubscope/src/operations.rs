@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::cli::{self, JournalReport, TableName};
 use crate::config::Config;
 use crate::folder::Folder;
-use crate::forget;
+use crate::forget::Desk;
 use crate::output::Format;
 use crate::pipeline::{Disks, Pipeline};
 use crate::tokens::{self, Tokens};
@@ -112,6 +112,8 @@ pub(crate) struct Operations {
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) archive: PathBuf,
+    /// Forgets people.
+    pub(crate) desk: Arc<Desk>,
     root: PathBuf,
 }
 
@@ -131,12 +133,15 @@ impl Operations {
             pipeline.admission.registry().clone(),
             publish::Options::default(),
         );
+        let archive = config.archive.directory.clone().unwrap_or_else(|| folder.archive());
+        let desk = Desk::new(Arc::clone(&pipeline), folder.root().to_owned(), archive.clone());
         Ok(Self {
             engine,
             catalogue: Arc::new(Catalogue::builtin()),
             publisher: Arc::new(publisher),
             tokens: Arc::new(Tokens::open(folder.root(), Arc::new(SystemClock))?),
-            archive: config.archive.directory.clone().unwrap_or_else(|| folder.archive()),
+            archive,
+            desk: Arc::new(desk),
             root: folder.root().to_owned(),
             pipeline,
         })
@@ -168,8 +173,7 @@ impl Operations {
                 Ok(Reply::Text(serde_json::to_string(&JournalReport::of(&inspection, true))?))
             }
             Request::Forget { user, hub, format } => {
-                let certificate =
-                    forget::forget(&self.pipeline, &self.root, &self.archive, &user, hub.as_deref(), progress).await?;
+                let certificate = self.desk.forget(&user, hub.as_deref(), progress).await?;
                 match format {
                     Format::Json => Ok(Reply::Text(format!("{}\n", serde_json::to_string(&certificate)?))),
                     _ => certificate.told().map(Reply::Text),
@@ -180,17 +184,6 @@ impl Operations {
             Request::InspectTable { table } => cli::table_told(&self.pipeline.store, table).map(Reply::Text),
             Request::Schemas => Ok(Reply::Text(registry::listed(&self.pipeline.admission.registry()))),
         }
-    }
-
-    /// Takes the steps that a crash left of requests to forget somebody.
-    pub(crate) async fn finish_erasures(&self) -> Result<()> {
-        let (_, unfinished) = forget::read(&self.root)?;
-        for request in unfinished {
-            let id = request.id.clone();
-            forget::carry_out(&self.pipeline, &self.root, &self.archive, request, &|_| {}).await?;
-            tracing::info!(id, "somebody whom an earlier life was asked to forget is forgotten");
-        }
-        Ok(())
     }
 
     async fn kpi(&self, id: &str, parameters: BTreeMap<String, String>, format: Format) -> Result<Reply> {
@@ -262,7 +255,7 @@ impl Operations {
             let ledger = ledgers.entry(collector.clone()).or_insert_with(|| store.import_ledger(&collector));
             let known = ledger.get(&unit.day).copied();
             let (pipeline, forgotten) = (Arc::clone(&self.pipeline), Arc::clone(&importing.forgotten));
-            let read = move || read_unless_known(&unit, known, &pipeline, &forgotten);
+            let read = move || read_unless_known(&unit, known, &pipeline, forgotten.as_ref().as_ref());
             let read = tokio::task::spawn_blocking(read).await?;
             match read.with_context(|| what.clone())? {
                 None => imported.unchanged += 1,
@@ -310,7 +303,7 @@ fn read_unless_known(
     unit: &Unit,
     known: Option<i64>,
     pipeline: &Pipeline,
-    forgotten: &Option<Erasures>,
+    forgotten: Option<&Erasures>,
 ) -> Result<Option<ImportUnit>> {
     if let Some(known) = known
         && store::unit_version(&unit.sha256()?) == known

@@ -13,13 +13,14 @@ mod room;
 mod tests;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use erasure::{Erasure, Erasures, Persons};
+use erasure::{Effort, Erasure, Erasures, Persons};
 use event::{Batch, Clock, CollectorId, EventTime, Position, RequestKey, SystemClock};
 use ingest::{Admission, Collect, CollectError, Outcomes, Receipt, record};
 use journal::{AppendError, Journal, ReplayError};
@@ -96,7 +97,7 @@ impl Pipeline {
         let keep = config.idempotency.keep.duration();
         let keys = Keys::new(disks.table, keys_in(folder.root()), keep, config.idempotency.keys_max);
         keys.read(&admission.registry()).context("cannot read the keys of earlier requests")?;
-        let (forgotten, _) = forget::read(folder.root()).context("cannot read who was forgotten")?;
+        let forgotten = forget::read(folder.root()).context("cannot read who was forgotten")?;
         let collector = own_collector(&journal, &store)?;
         store.attach(collector.clone());
         let pipeline = Self {
@@ -136,7 +137,9 @@ impl Pipeline {
                 }
                 let mut batch = record::decode(record.payload, &self.admission.registry())
                     .context("a record cannot be understood; it was probably written by a newer version")?;
-                self.strike(&mut batch, &forgotten);
+                if let Some(forgotten) = forgotten.as_ref() {
+                    self.strike(&mut batch, forgotten, Effort::Whole);
+                }
                 self.remember(&batch, Position(record.first));
                 if is_flushed {
                     return Ok(());
@@ -255,13 +258,18 @@ impl Pipeline {
         flushed
     }
 
-    /// Blanks what `batch` holds of people who were forgotten.
-    fn strike(&self, batch: &mut Batch, forgotten: &Option<Erasures>) {
-        if let Some(erasures) = forgotten {
-            let struck = erasure::strike(batch, erasures, &Persons::of(&self.admission.registry()));
-            if struck > 0 {
-                tracing::info!(events = struck, "of somebody who was forgotten: blanked");
-            }
+    /// Blanks what `batch` holds of people who were forgotten. Hashes each word of a text, so it blocks.
+    fn strike(&self, batch: &mut Batch, forgotten: &Erasures, effort: Effort) {
+        let struck = erasure::strike(batch, forgotten, &Persons::of(&self.admission.registry()), effort);
+        if struck.named > 0 {
+            tracing::info!(events = struck.named, "of somebody who was forgotten: blanked");
+        }
+        if struck.unsure > 0 {
+            tracing::warn!(
+                events = struck.unsure,
+                hub = &*batch.hub,
+                "a request of too many different words to tell whether they name somebody who was forgotten: blanked"
+            );
         }
     }
 
@@ -282,22 +290,31 @@ impl Pipeline {
         tokio::task::block_in_place(|| self.keys.forget_named(SystemClock.now(), names))
     }
 
+    /// Removes what the journal set aside and of whose bytes `names` says so: it is in no table. Returns the files,
+    /// below the journal's folder.
+    pub(crate) fn forget_aside(&self, names: &dyn Fn(&[u8]) -> bool) -> Result<Vec<PathBuf>> {
+        let removed = tokio::task::block_in_place(|| self.journal.remove_aside(names));
+        removed.context("cannot look through what the journal set aside")
+    }
+
     /// Begins to import: until the result is dropped, nobody is added to those who were forgotten.
     pub(crate) async fn begin_import(&self) -> Importing {
         let alone = Arc::clone(&self.importing).lock_owned().await;
         Importing { _alone: alone, forgotten: Arc::new(self.forgotten.read().await.clone()) }
     }
 
-    /// The columns of rows that were read, without those who were `forgotten`.
-    pub(crate) fn imported(&self, mut batch: Batch, forgotten: &Option<Erasures>) -> Rows {
-        self.strike(&mut batch, forgotten);
+    /// The columns of rows that were read, without those who were `forgotten`. Blocks.
+    pub(crate) fn imported(&self, mut batch: Batch, forgotten: Option<&Erasures>) -> Rows {
+        if let Some(forgotten) = forgotten {
+            self.strike(&mut batch, forgotten, Effort::Whole);
+        }
         Rows::build(&batch)
     }
 
     async fn keep(&self, mut batch: Batch) -> Result<Receipt, CollectError> {
         let forgotten = self.forgotten.read().await;
-        if forgotten.is_some() {
-            tokio::task::block_in_place(|| self.strike(&mut batch, &forgotten));
+        if let Some(forgotten) = forgotten.as_ref() {
+            tokio::task::block_in_place(|| self.strike(&mut batch, forgotten, Effort::Limited));
         }
         let name = batch.key.clone().map(|key| (Arc::clone(&batch.hub), key));
         let Some((hub, key)) = name else {

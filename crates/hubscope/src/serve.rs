@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use event::{Day, SystemClock};
@@ -101,6 +100,7 @@ impl Running {
             metrics: counters,
             shown_metrics,
             access: Arc::clone(&operations.tokens) as Arc<dyn server::Access>,
+            erasures: Arc::clone(&operations.desk) as Arc<dyn server::Erasures>,
             hub: DEFAULT_HUB.into(),
             notes: shown.notes,
             opening_range: shown.opening_range,
@@ -110,7 +110,10 @@ impl Running {
         let socket = control::listen(&control_socket(folder.root()))?;
         let control = Arc::new(Control(Arc::clone(&operations)));
         let jobs = jobs::start(pipeline, &operations.publisher, operations.archive.clone(), config, &health, &stop);
-        jobs.spawn(finish_erasures(Arc::clone(&operations), stop.clone()));
+        jobs.spawn({
+            let (desk, stop) = (Arc::clone(&operations.desk), stop.clone());
+            async move { desk.work(stop).await }
+        });
         let server = tokio::spawn(server::serve(listener, Some((socket, control)), app, stop));
         Ok(Self { address, operations, server, jobs })
     }
@@ -122,28 +125,6 @@ impl Running {
         self.operations.pipeline.close().await?;
         tracing::info!("stopped; everything acknowledged is in the table");
         Ok(())
-    }
-}
-
-/// After a failure the rest of an erasure is tried again so often.
-const ERASURE_RETRY: Duration = Duration::from_secs(60);
-
-/// Ends what a crash left of requests to forget somebody. What is not done by a stop is done after the next start.
-async fn finish_erasures(operations: Arc<Operations>, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            finished = operations.finish_erasures() => match finished {
-                Ok(()) => return,
-                Err(error) => {
-                    tracing::error!(error = format!("{error:#}"), "somebody cannot be forgotten yet; it is tried again");
-                }
-            }
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(ERASURE_RETRY) => {}
-        }
     }
 }
 

@@ -175,7 +175,8 @@ impl Access for Tokens {
     }
 }
 
-fn check_hub(name: &str) -> Result<()> {
+/// Whether a hub can have that name.
+pub(crate) fn check_hub(name: &str) -> Result<()> {
     if name.is_empty() || name.trim() != name || name.chars().any(char::is_control) {
         bail!("'{}' cannot be the name of a hub: write a word without spaces around it", name.escape_debug());
     }

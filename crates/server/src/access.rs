@@ -34,7 +34,7 @@ pub enum Verb {
     Ingest,
     /// Read everything of its hub, or of all hubs.
     Query,
-    /// Both, and what is yet to come of administration.
+    /// Both, and have people forgotten.
     Admin,
 }
 
@@ -120,6 +120,15 @@ impl Caller {
         }
     }
 
+    /// Who it is, for the log: the public name of a token.
+    pub(crate) fn told(&self) -> &str {
+        match self {
+            Self::Operator => "operator",
+            Self::Bearer(grant) => &grant.token,
+            Self::Unknown { .. } | Self::Anonymous { .. } => "nobody known",
+        }
+    }
+
     /// Whose rows this caller may read, once it may read at all.
     pub(crate) fn scope(&self) -> Scope {
         self.hub().map_or(Scope::All, |hub| Scope::Hub(Arc::clone(hub)))
@@ -172,6 +181,15 @@ pub(crate) async fn permit_query(
     next: Next,
 ) -> Result<Response, Problem> {
     permit(&state, request, next, Verb::Query, state.app.access.has_reading_tokens()).await
+}
+
+/// Middleware of the routes that change what is kept: these always need a token, also on this machine.
+pub(crate) async fn permit_admin(
+    State(state): State<router::State>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    permit(&state, request, next, Verb::Admin, true).await
 }
 
 async fn permit(

@@ -1,6 +1,7 @@
 //! What the server is given: everything that it shows or passes on, and nothing that it opens itself.
 
 use std::fmt::Debug;
+use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct App {
     pub status: Arc<dyn Status>,
     /// Tokens.
     pub access: Arc<dyn Access>,
+    /// Forgets people.
+    pub erasures: Arc<dyn Erasures>,
     /// What the server counts.
     pub metrics: Metrics,
     /// All that `/metrics` shows.
@@ -87,6 +90,52 @@ pub struct Vitals {
     pub waiting: u64,
     /// When the archive was last published.
     pub published: Option<EventTime>,
+}
+
+/// Forgets people. A request is kept before it is answered, and carried out whether or not anybody waits for it.
+pub trait Erasures: Debug + Send + Sync {
+    /// Keeps the request to forget `user` on `hub` (on every hub without); returns its id, by which it is known from
+    /// then on.
+    ///
+    /// # Errors
+    /// See [`ErasureError`]; nothing was kept.
+    fn ask(&self, user: String, hub: Option<Arc<str>>) -> Waiting<'_, Result<String, ErasureError>>;
+
+    /// Waits until the request `id` was carried out; returns its certificate.
+    fn done<'a>(&'a self, id: &'a str) -> Waiting<'a, Result<serde_json::Value, ErasureError>>;
+
+    /// Every request, the newest first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn list(&self) -> Waiting<'_, Result<Vec<Erasure>, ErasureError>>;
+}
+
+/// What comes later.
+pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A request to forget somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// Its id.
+    pub id: String,
+    /// The one hub that it is about; every hub without.
+    pub hub: Option<String>,
+    /// When it was asked for, RFC 3339.
+    pub asked: String,
+    /// Whether every step was taken, so that there is a certificate.
+    pub is_finished: bool,
+}
+
+/// Why a request to forget somebody was not kept, or cannot be told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ErasureError {
+    /// Nobody can have such a name, on a hub of such a name; with the reason, which does not repeat the user's.
+    Impossible(String),
+    /// As many were kept as can be.
+    Full(String),
+    /// Ours, for the log.
+    Internal(String),
 }
 
 /// What commands of the same program ask of a running server: `POST /control/<verb>` with a JSON body, on the control

@@ -11,6 +11,7 @@ use query::QueryError;
 use serde::Serialize;
 
 use crate::access::Verb;
+use crate::app::ErasureError;
 
 /// How to present a token. A browser asks its user for name and password; the password is the token.
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="hubscope", charset="UTF-8""#);
@@ -117,6 +118,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "token_of_one_hub", "the token does not allow this", detail)
     }
 
+    /// The caller acts on one hub, and this is about another or about all.
+    pub(crate) fn of_another_hub(hub: &str) -> Self {
+        let detail = format!("the token that was presented is of the hub '{hub}' alone; name that hub, or none");
+        Self::new(StatusCode::FORBIDDEN, "token_of_one_hub", "the token does not allow this", detail)
+    }
+
     pub(crate) fn forbidden(may: Verb, wanted: Verb) -> Self {
         let (may, wanted) = (may.name(), wanted.name());
         let detail = format!("the token that was presented may {may}, and this needs one that may {wanted}");
@@ -177,6 +184,21 @@ impl From<Refusal> for Problem {
             }
         };
         Self::new(status, refusal.code, title, refusal.detail)
+    }
+}
+
+impl From<ErasureError> for Problem {
+    fn from(error: ErasureError) -> Self {
+        match error {
+            ErasureError::Impossible(detail) => Self::bad_request("name_impossible", detail),
+            ErasureError::Full(detail) => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "erasures_full",
+                "no more requests to forget somebody can be kept",
+                detail,
+            ),
+            ErasureError::Internal(internal) => Self::internal(internal),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ mod serve;
 mod stream;
 
 pub use access::{Access, Grant, Verb};
-pub use app::{App, Control, ControlLines, Note, Status, Unready, Vitals};
+pub use app::{App, Control, ControlLines, Erasure, ErasureError, Erasures, Note, Status, Unready, Vitals, Waiting};
 pub use limits::Limits;
 pub use metrics::Metrics;
 pub use serve::serve;

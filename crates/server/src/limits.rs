@@ -48,6 +48,9 @@ pub struct Limits {
     pub linger_time: Duration,
     /// Time that open requests have to end after the stop signal.
     pub stop_time: Duration,
+    /// Time for which an erasure is waited for, short of what clients and proxies commonly wait; then the answer says
+    /// where to ask on.
+    pub erasure_wait_time: Duration,
     /// For how long an answer of `/api/v1/now` is used again, so that a hundred open pages cost as much as one.
     pub now_fresh_time: Duration,
 }
@@ -72,6 +75,7 @@ impl Default for Limits {
             linger_bytes_max: 32 * 1024 * 1024,
             linger_time: Duration::from_secs(2),
             stop_time: Duration::from_secs(10),
+            erasure_wait_time: Duration::from_secs(20),
             now_fresh_time: Duration::from_secs(1),
         }
     }

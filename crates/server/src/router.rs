@@ -8,8 +8,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
-use crate::access::{identify, permit_ingest, permit_query};
-use crate::api::{control, events, health, kpis, me, now, quarantine, query, schemas, tables};
+use crate::access::{identify, permit_admin, permit_ingest, permit_query};
+use crate::api::{control, erasures, events, health, kpis, me, now, quarantine, query, schemas, tables};
 use crate::app::{App, Control};
 use crate::body::Room;
 use crate::error::Problem;
@@ -68,7 +68,8 @@ fn routes(state: &State) -> Router {
     let reading = readers()
         .route_layer(from_fn_with_state(state.clone(), permit_query))
         .route_layer(from_fn_with_state(state.clone(), count_questions));
-    Router::new().merge(sending).merge(reading).merge(open()).with_state(state.clone())
+    let changing = administrators().route_layer(from_fn_with_state(state.clone(), permit_admin));
+    Router::new().merge(sending).merge(reading).merge(changing).merge(open()).with_state(state.clone())
 }
 
 /// Those who send.
@@ -94,6 +95,13 @@ fn readers() -> Router<State> {
         .route("/kpi/{id}", get(pages::question::page))
         .route("/data", get(pages::data::page))
         .route("/quarantine", get(pages::quarantine::page))
+}
+
+/// Those who change what is kept.
+fn administrators() -> Router<State> {
+    Router::new()
+        .route("/api/v1/erasures", post(erasures::ask).get(erasures::list))
+        .route("/api/v1/erasures/{id}", get(erasures::one))
 }
 
 /// Everyone: what is public anyway, and what tells nothing of the data.

@@ -1,11 +1,11 @@
 //! What was done to forget somebody: `DATA/state/certificate/<id>.json`, in which the person has no name.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use event::EventTime;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use store::durable_write;
 
 use super::Kept;
@@ -15,16 +15,17 @@ use crate::folder::certificates_in;
 const VERSION: u32 = 1;
 
 /// What was done, and what was not.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Certificate {
     version: u32,
     pub(crate) id: String,
     /// Keyed hash of hub and name: who has the key and a name can check that it is theirs.
     subject: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     hub: Option<String>,
     asked: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     finished: Option<String>,
     /// Rows of both tables.
     pub(crate) rows_removed: u64,
@@ -68,12 +69,19 @@ impl Certificate {
         }
     }
 
+    /// The certificate of the request `id`, which was carried out.
+    pub(super) fn read(root: &Path, id: &str) -> Result<Self> {
+        let path = file(root, id);
+        let told = || format!("cannot read the certificate {}", path.display());
+        serde_json::from_slice(&std::fs::read(&path).with_context(told)?).with_context(told)
+    }
+
     /// Everything was done: it is kept, durably.
     pub(super) fn end(&mut self, root: &Path, now: EventTime) -> Result<()> {
         self.finished = Some(now.to_string());
         let folder = certificates_in(root);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let path = folder.join(format!("{}.json", self.id));
+        let path = file(root, &self.id);
         durable_write(&path, &serde_json::to_vec_pretty(self)?)
             .with_context(|| format!("cannot write {}", path.display()))
     }
@@ -100,4 +108,8 @@ impl Certificate {
         }
         Ok(text)
     }
+}
+
+fn file(root: &Path, id: &str) -> PathBuf {
+    certificates_in(root).join(format!("{id}.json"))
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use erasure::{Erasure, Erasures, Key, Subject};
 use event::EventTime;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ const VERSION: u32 = 1;
 /// Name of the key's file.
 const KEY_FILE: &str = "key";
 /// Requests to forget somebody, at most: each is looked at when the folder is opened.
-const ERASURES_MAX: usize = 100_000;
+pub(crate) const ERASURES_MAX: usize = 100_000;
 
 /// A request to forget somebody.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub(crate) struct Kept {
     pub(crate) hub: Option<String>,
     pub(crate) asked: String,
     /// Whether every step has been taken; if not, the next start takes them.
-    finished: bool,
+    pub(crate) finished: bool,
 }
 
 impl Kept {
@@ -57,32 +57,57 @@ impl Kept {
 
     /// Keeps it in the folder of data `root`, durably.
     pub(crate) fn write(&self, root: &Path) -> Result<()> {
-        let path = erasures_in(root).join(format!("{}.json", self.id));
+        let path = file(root, &self.id);
         durable_write(&path, &serde_json::to_vec_pretty(self)?)
             .with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
-/// Reads everybody who was forgotten; nobody if there is no such folder. Also which requests are unfinished.
-pub(crate) fn read(root: &Path) -> Result<(Option<Erasures>, Vec<Kept>)> {
-    let paths = files_in(&erasures_in(root), "json")?;
-    if paths.is_empty() {
-        return Ok((None, Vec::new()));
+/// Everybody who was forgotten, to be obeyed; `None` as long as there is nobody.
+pub(crate) fn read(root: &Path) -> Result<Option<Erasures>> {
+    let requests = all(root)?;
+    if requests.is_empty() {
+        return Ok(None);
     }
+    let mut erasures = Erasures::new(key(root)?);
+    for request in &requests {
+        erasures.add(request.erasure().with_context(|| format!("in {}", file(root, &request.id).display()))?);
+    }
+    Ok(Some(erasures))
+}
+
+/// Every request that was ever kept in the folder of data `root`, in the order of their ids.
+pub(crate) fn all(root: &Path) -> Result<Vec<Kept>> {
+    let paths = files_in(&erasures_in(root), "json")?;
     if paths.len() > ERASURES_MAX {
         bail!("{} holds more than {ERASURES_MAX} requests", erasures_in(root).display());
     }
-    let mut erasures = Erasures::new(key(root)?);
-    let mut unfinished = Vec::new();
-    for path in paths {
+    let read = |path: &PathBuf| -> Result<Kept> {
         let told = || format!("in {}", path.display());
-        let kept: Kept = serde_json::from_slice(&std::fs::read(&path).with_context(told)?).with_context(told)?;
-        erasures.add(kept.erasure().with_context(told)?);
-        if !kept.finished {
-            unfinished.push(kept);
+        let kept: Kept = serde_json::from_slice(&std::fs::read(path).with_context(told)?).with_context(told)?;
+        // Its other files are named after it.
+        if path.file_stem().is_none_or(|stem| *stem != *kept.id) {
+            return Err(anyhow!("its id is '{}', which is not its name", kept.id)).with_context(told);
         }
-    }
-    Ok((Some(erasures), unfinished))
+        Ok(kept)
+    };
+    paths.iter().map(read).collect()
+}
+
+/// The request `id`, which is one of ours.
+pub(crate) fn one(root: &Path, id: &str) -> Result<Kept> {
+    let path = file(root, id);
+    let told = || format!("in {}", path.display());
+    serde_json::from_slice(&std::fs::read(&path).with_context(told)?).with_context(told)
+}
+
+/// Whether one more request may be kept.
+pub(crate) fn has_room(root: &Path) -> Result<bool> {
+    Ok(files_in(&erasures_in(root), "json")?.len() < ERASURES_MAX)
+}
+
+fn file(root: &Path, id: &str) -> PathBuf {
+    erasures_in(root).join(format!("{id}.json"))
 }
 
 /// The key, made at first use.

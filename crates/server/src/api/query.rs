@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::Request;
 use axum::response::Response;
 use query::SqlOptions;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::access::Caller;
 use crate::error::Problem;
 use crate::format::{Format, formatted};
-use crate::{body, router};
+use crate::{api, body, router};
 
 /// The body.
 #[derive(Debug, Deserialize)]
@@ -36,7 +36,7 @@ pub(crate) async fn answer(
     let limits = state.app.limits;
     let format = Format::named(asked.format.as_deref())?;
     let (parts, body) = request.into_parts();
-    require_json(&parts.headers)?;
+    api::require_json(&parts.headers)?;
     let held = body::read(&parts.headers, body, limits.statement_bytes_max, &state.room, &limits).await?;
     let statement: Statement = serde_json::from_slice(&held.bytes).map_err(|error| {
         Problem::bad_request("not_json", format!("the body is not {{\"sql\": \"…\", \"limit\": 100}}: {error}"))
@@ -44,20 +44,4 @@ pub(crate) async fn answer(
     let options = SqlOptions { limit: statement.limit, scope: caller.scope() };
     let answer = state.app.engine.sql(&statement.sql, options).await?;
     formatted(answer, format, "query").await
-}
-
-/// A browser sends JSON to another site only after asking it, which is never granted: with this, no foreign page can
-/// make its reader's browser run a statement.
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    Err(Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "content_type",
-        "the body is in a form that is not understood",
-        "send the statement as JSON, with the header content-type: application/json",
-    ))
 }

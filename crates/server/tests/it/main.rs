@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod connections;
 mod door;
+mod erasures;
 mod http;
 mod pages;
 mod problems;

@@ -11,11 +11,14 @@ use ingest::{Admission, Collect, CollectError, Outcomes, Receipt};
 use prometheus_client::registry::Registry as MetricsRegistry;
 use query::{Catalogue, Engine};
 use schema::Registry;
-use server::{Access, App, Control, ControlLines, Grant, Limits, Metrics, Note, Status, Unready, Verb, Vitals};
+use server::{
+    Access, App, Control, ControlLines, Erasure, ErasureError, Erasures, Grant, Limits, Metrics, Note, Status, Unready,
+    Verb, Vitals, Waiting,
+};
 use store::{Rows, Store};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +36,7 @@ pub(crate) struct Sandbox {
     pub(crate) dir: TempDir,
     pub(crate) journal: Arc<Journal>,
     pub(crate) health: Arc<Health>,
+    pub(crate) erasures: Arc<Requests>,
     pub(crate) stop: CancellationToken,
     pub(crate) served: JoinHandle<()>,
 }
@@ -59,6 +63,7 @@ impl Sandbox {
         let clock = Arc::new(ManualClock::new(now()));
         let journal = Arc::new(Journal::new(Arc::clone(&store)));
         let health = Arc::new(Health { journal: Arc::clone(&journal), unready: Mutex::default() });
+        let erasures = Arc::new(Requests::default());
         let archive = dir.path().join("archive");
         std::fs::create_dir(&archive).unwrap();
         let engine = Engine::with_clock(store, query::Limits::default(), Arc::clone(&clock) as _).unwrap();
@@ -72,6 +77,7 @@ impl Sandbox {
             archive: Some(archive),
             status: Arc::clone(&health) as _,
             access: Arc::new(wishes.tokens),
+            erasures: Arc::clone(&erasures) as _,
             metrics,
             shown_metrics,
             hub: "default".into(),
@@ -86,7 +92,7 @@ impl Sandbox {
         let stop = CancellationToken::new();
         let serving = server::serve(listener, Some((control, Arc::new(Echo) as _)), Arc::new(app), stop.clone());
         let served = tokio::spawn(serving);
-        Self { address, dir, journal, health, stop, served }
+        Self { address, dir, journal, health, erasures, stop, served }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -230,6 +236,56 @@ impl Access for Tokens {
 
     fn has_reading_tokens(&self) -> bool {
         self.0.iter().any(|(_, grant)| grant.may.allows(Verb::Query))
+    }
+}
+
+/// Requests to forget somebody, which are finished when a test says so.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    /// Whom, and where; the id is the place in the list.
+    pub(crate) asked: Mutex<Vec<(String, Option<String>)>>,
+    pub(crate) are_finished: watch::Sender<bool>,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self { asked: Mutex::default(), are_finished: watch::Sender::new(true) }
+    }
+}
+
+impl Erasures for Requests {
+    fn ask(&self, user: String, hub: Option<Arc<str>>) -> Waiting<'_, Result<String, ErasureError>> {
+        Box::pin(async move {
+            let mut asked = self.asked.lock().unwrap();
+            match user.as_str() {
+                "" => return Err(ErasureError::Impossible("a name has letters".to_owned())),
+                "one too many" => return Err(ErasureError::Full("that was the last".to_owned())),
+                "unlucky" => return Err(ErasureError::Internal("no disk".to_owned())),
+                _ => asked.push((user, hub.map(|hub| hub.to_string()))),
+            }
+            Ok((asked.len() - 1).to_string())
+        })
+    }
+
+    fn done<'a>(&'a self, id: &'a str) -> Waiting<'a, Result<serde_json::Value, ErasureError>> {
+        Box::pin(async move {
+            self.are_finished.subscribe().wait_for(|are| *are).await.unwrap();
+            Ok(serde_json::json!({"certificate of": id}))
+        })
+    }
+
+    fn list(&self) -> Waiting<'_, Result<Vec<Erasure>, ErasureError>> {
+        Box::pin(async move {
+            let asked = self.asked.lock().unwrap();
+            let is_finished = *self.are_finished.borrow();
+            let erasure = |(id, (_, hub)): (usize, &(String, Option<String>))| Erasure {
+                id: id.to_string(),
+                hub: hub.clone(),
+                asked: now().to_string(),
+                is_finished,
+            };
+            Ok(asked.iter().enumerate().map(erasure).collect())
+        })
     }
 }
 
