@@ -12,6 +12,7 @@ use crate::table::{Table, rate};
 
 /// Files of a day, one an hour, as a cloud's log is exported.
 const HOURS: usize = 24;
+const HOUR_MICROS: usize = 3_600_000_000;
 
 pub(crate) fn measure(
     program: &Path,
@@ -49,9 +50,9 @@ fn write_export(raw: &Path, events: usize) -> Result<()> {
         let mut text = String::new();
         let in_hour = events / HOURS + usize::from(hour < events % HOURS);
         for index in 0..in_hour {
-            let second = 3600.0 * (hour as f64 + index as f64 / in_hour as f64);
+            let micros = hour * HOUR_MICROS + index * HOUR_MICROS / in_hour;
             text.push_str("{\"jsonPayload\": ");
-            text.push_str(&events::launch(index * HOURS + hour, "2026-03-05", second));
+            text.push_str(&events::launch(index * HOURS + hour, micros));
             text.push_str("}\n");
         }
         std::fs::write(day.join(format!("{hour:02}:00:00_{hour:02}:59:59_S0.json")), text)?;
