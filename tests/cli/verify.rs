@@ -1,7 +1,8 @@
 //! `hubscope verify` and `inspect table`, beside a running server and on a folder that nobody uses.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use acceptance::{Sandbox, Server, TIME_LIMIT};
 use serde_json::Value;
@@ -100,4 +101,82 @@ fn a_table_that_cannot_be_opened_is_verified_all_the_same() {
 fn a_folder_without_data_is_not_verified() {
     let ended = Sandbox::new().run(["verify"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+}
+
+/// Every file below a folder with its bytes, and every folder.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("a folder of ours") {
+        let path = entry.expect("its entries can be read").path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+            found.insert(path, None);
+        } else if path.is_file() {
+            let bytes = fs::read(&path).expect("a file of ours");
+            found.insert(path, Some(bytes));
+        }
+    }
+    found
+}
+
+#[test]
+fn verification_without_a_server_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let mut server =
+        sandbox.serve(&[("HUBSCOPE_ARCHIVE__ENABLED", "false"), ("HUBSCOPE_STORE__FLUSH_INTERVAL", "1 h")]);
+    assert_eq!(server.post_events(LAUNCH.as_bytes()).status, 200);
+    server.kill();
+    // A server begins anew by what is left; then nothing of the tables is without its sum.
+    let mut server =
+        sandbox.serve(&[("HUBSCOPE_ARCHIVE__ENABLED", "false"), ("HUBSCOPE_STORE__FLUSH_INTERVAL", "1 h")]);
+    assert_eq!(server.post_events(LAUNCH.as_bytes()).status, 200);
+    server.kill();
+    let journal = sandbox.data().join("journal");
+    let mut segments = contents(&journal);
+    segments.retain(|path, bytes| bytes.is_some() && path.parent() == Some(journal.as_path()));
+    let segments: Vec<PathBuf> = segments.into_keys().collect();
+    let [first, last] = segments.as_slice() else { panic!("each life began a segment: {segments:?}") };
+    let bytes = fs::read(last).expect("the segment");
+    fs::write(last, [&bytes[..], b"a write that did not finish"].concat()).expect("written");
+
+    let before = contents(&sandbox.data());
+    let (code, found) = report(&sandbox);
+    assert_eq!((code, &found["sound"], &found["journal"]["records"]), (Some(0), &Value::Bool(true), &Value::from(2)));
+    assert_eq!(found["adopted"]["count"], 0, "{found}");
+    let people = sandbox.run(["verify"]).output();
+    assert!(people.contains("did not finish; nothing acknowledged lay there"), "{people}");
+    let after = contents(&sandbox.data());
+    assert!(before.keys().eq(after.keys()), "files came or went: {:?}", after.keys());
+    for (path, bytes) in before {
+        assert!(after[&path] == bytes, "{} was changed", path.display());
+    }
+    // A record that was damaged and that the table does not have is a fault, every time anew.
+    let mut wrong = fs::read(first).expect("the segment");
+    let place = wrong.windows(6).position(|window| window == b"GitHub").expect("an event lies there");
+    wrong[place] ^= 1;
+    fs::write(first, wrong).expect("written");
+    for _ in 0..2 {
+        let (code, found) = report(&sandbox);
+        assert_eq!((code, &found["faults"]["first"][0]["file"]), (UNSOUND, &Value::from("journal")), "{found}");
+    }
+}
+
+#[test]
+fn where_no_table_was_made_yet_none_is_made() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.data().join("journal")).expect("a folder");
+    let (code, found) = report(&sandbox);
+    assert_eq!(
+        (code, &found["files"], &found["journal"]["collector"]),
+        (Some(0), &Value::from(0), &Value::Null),
+        "{found}"
+    );
+    assert_eq!(fs::read_dir(sandbox.data().join("journal")).expect("a folder").count(), 0);
+    assert!(!sandbox.data().join("tables").exists());
+    let log = sandbox.data().join("tables/events/_delta_log");
+    fs::create_dir_all(&log).expect("a folder");
+    fs::write(log.join("00000000000000000000.json"), "{}").expect("a file");
+    let (code, found) = report(&sandbox);
+    assert_eq!(code, UNSOUND);
+    assert!(found["faults"].to_string().contains("quarantine/_delta_log is missing"), "{found}");
 }

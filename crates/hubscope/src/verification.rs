@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use event::CollectorId;
-use journal::{Journal, RealFs};
+use journal::{Inspection, Journal};
 use serde::Serialize;
 use store::{FaultKind, Store, Verified, verify_files};
 
+use crate::cli::{damage_told, torn_told};
 use crate::folder::Folder;
 use crate::operations::{Progress, Reply};
 use crate::output::Format;
@@ -18,25 +19,44 @@ const SHOWN_MAX: usize = 50;
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]
-struct Report {
+struct Report<'a> {
     sound: bool,
     #[serde(flatten)]
-    tables: Verified,
-    journal: Option<JournalReport>,
+    tables: &'a Verified,
+    journal: &'a JournalReport,
 }
 
 /// What the journal holds.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct JournalReport {
-    collector: String,
+    /// `None` as long as there is none.
+    collector: Option<String>,
     /// The oldest position that it keeps, and the one that the next event gets.
     first: u64,
     next: u64,
     records: u64,
     /// Positions that no intact record holds.
     missing: Vec<(u64, u64)>,
-    /// What was damaged when it was opened, as sentences.
+    /// What is damaged, as sentences.
     damaged: Vec<String>,
+    /// The write at its end that did not finish, as a sentence; no fault, for nobody was told that it had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    torn: Option<String>,
+}
+
+impl JournalReport {
+    fn of(inspection: &Inspection) -> Self {
+        let missing = inspection.damaged.iter().map(|range| (range.positions.start, range.positions.end));
+        Self {
+            collector: inspection.id.map(|id| CollectorId::of_journal(id).to_string()),
+            first: inspection.first,
+            next: inspection.next,
+            records: inspection.records(),
+            missing: missing.filter(|(start, end)| start < end).collect(),
+            damaged: inspection.damaged.iter().map(damage_told).collect(),
+            torn: inspection.torn.as_ref().map(torn_told),
+        }
+    }
 }
 
 /// How far it is, for the one who waits.
@@ -44,29 +64,32 @@ pub(crate) fn steps(progress: impl Fn(Progress) + Send + Sync + 'static) -> stor
     Arc::new(move |step: store::Step| progress(Progress { done: step.done, total: step.total, what: step.file }))
 }
 
-/// Looks through the folder, which no other process owns.
+/// Looks through the folder, which no other process owns, and changes nothing in it; but a file of the tables that has
+/// no sum gets one.
 pub(crate) async fn offline(folder: &Folder, format: Format, progress: store::Progress) -> Result<Reply> {
-    let opened = Store::open(folder.root(), store::Options::default(), &[]).await;
+    let root = folder.root().canonicalize()?;
+    let opened = Store::open_to_look(&root).await;
     let mut verified = match &opened {
-        Ok(store) => store.verify(Arc::clone(&progress)).await?,
+        Ok(Some(store)) => store.verify(Arc::clone(&progress)).await?,
         // What keeps the table from being opened is probably among the files.
-        Err(error) => {
-            let root = folder.root().canonicalize()?;
-            let mut verified = tokio::task::spawn_blocking(move || verify_files(&root, &progress)).await??;
-            let told = format!("the table cannot be opened: {:#}", anyhow::anyhow!(error.to_string()));
-            verified.add(FaultKind::Unreadable, None, None, told);
-            verified
-        }
+        Ok(None) | Err(_) => tokio::task::spawn_blocking(move || verify_files(&root, &progress)).await??,
     };
-    let (journal, recovery) =
-        Journal::open(&folder.journal(), Arc::new(RealFs), journal::Options::default()).context("the journal")?;
-    let mut report = look_at(&journal)?;
-    report.damaged = recovery.damaged.iter().map(|damaged| format!("{damaged:?}")).collect();
-    journal.close();
-    if let Ok(store) = &opened {
+    if let Err(error) = &opened {
+        let told = format!("the table cannot be opened: {}", chain(error));
+        verified.add(FaultKind::Unreadable, None, None, told);
+    }
+    let inspection = tokio::task::block_in_place(|| journal::inspect(&folder.journal())).context("the journal")?;
+    let report = JournalReport::of(&inspection);
+    if let Ok(Some(store)) = &opened {
         meet(store, &report, &mut verified);
     }
-    told(verified, Some(report), format)
+    told(&verified, &report, format)
+}
+
+/// An error with what lies behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Looks through the folder that this process owns.
@@ -77,29 +100,16 @@ pub(crate) async fn beside(
     progress: store::Progress,
 ) -> Result<Reply> {
     let mut verified = store.verify(progress).await?;
-    let report = tokio::task::block_in_place(|| look_at(journal))?;
+    let inspection = tokio::task::block_in_place(|| journal.inspect()).context("the journal")?;
+    let report = JournalReport::of(&inspection);
     meet(store, &report, &mut verified);
-    told(verified, Some(report), format)
-}
-
-/// Reads every record.
-fn look_at(journal: &Journal) -> Result<JournalReport> {
-    let status = journal.status();
-    let replayed = journal.replay(status.first, &mut |_| Ok::<(), std::convert::Infallible>(()));
-    let replayed = replayed.map_err(|error| anyhow::anyhow!("cannot read the journal: {error}"))?;
-    Ok(JournalReport {
-        collector: CollectorId::of_journal(status.id).to_string(),
-        first: status.first,
-        next: status.next,
-        records: replayed.records,
-        missing: replayed.missing.iter().map(|range| (range.start, range.end)).collect(),
-        damaged: Vec::new(),
-    })
+    told(&verified, &report, format)
 }
 
 /// What the table does not have, the journal must.
 fn meet(store: &Store, report: &JournalReport, verified: &mut Verified) {
-    let committed = store.committed(&CollectorId::from(report.collector.as_str())).0;
+    let Some(collector) = &report.collector else { return };
+    let committed = store.committed(&CollectorId::from(collector.as_str())).0;
     if report.first > committed {
         let detail = format!(
             "the table ends before position {committed}, the journal begins at {}: what lay between is nowhere",
@@ -117,19 +127,19 @@ fn meet(store: &Store, report: &JournalReport, verified: &mut Verified) {
     }
 }
 
-fn told(verified: Verified, journal: Option<JournalReport>, format: Format) -> Result<Reply> {
+fn told(verified: &Verified, journal: &JournalReport, format: Format) -> Result<Reply> {
     let sound = verified.is_sound();
     let text = match format {
         Format::Json => {
             let report = Report { sound, tables: verified, journal };
             format!("{}\n", serde_json::to_string(&report)?)
         }
-        _ => for_people(&verified, journal.as_ref())?,
+        _ => for_people(verified, journal)?,
     };
     Ok(Reply::Verdict { text, sound })
 }
 
-fn for_people(verified: &Verified, journal: Option<&JournalReport>) -> Result<String> {
+fn for_people(verified: &Verified, journal: &JournalReport) -> Result<String> {
     let mut text = String::new();
     for fault in verified.faults.first.iter().take(SHOWN_MAX) {
         match &fault.file {
@@ -155,11 +165,9 @@ fn for_people(verified: &Verified, journal: Option<&JournalReport>) -> Result<St
             check.rows, check.through.0, check.removed
         )?;
     }
-    if let Some(journal) = journal {
-        writeln!(text, "journal: {} records, positions {} to {}", journal.records, journal.first, journal.next)?;
-        for damaged in &journal.damaged {
-            writeln!(text, "journal: {damaged}")?;
-        }
+    writeln!(text, "journal: {} records, positions {} to {}", journal.records, journal.first, journal.next)?;
+    for told in journal.damaged.iter().chain(&journal.torn) {
+        writeln!(text, "journal: {told}")?;
     }
     match verified.faults.count {
         0 => writeln!(text, "everything is as it was written")?,

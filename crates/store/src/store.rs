@@ -1,5 +1,6 @@
 //! The store: both tables, the tail, and the one place where they are swapped.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -129,6 +130,26 @@ impl Store {
     /// As [`Self::open`].
     pub async fn open_on(root: &Path, fs: DurableFs, options: Options, columns: &[Column]) -> Result<Self, OpenError> {
         let dirs = prepare(root, &fs).await?;
+        Self::open_in(dirs, fs, options, columns).await
+    }
+
+    /// Opens tables that are there, only to look at them: makes nothing, mends nothing, and removes nothing of what a
+    /// crash left. `None` where there are none yet.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; also when there is one table without the other.
+    pub async fn open_to_look(root: &Path) -> Result<Option<Self>, OpenError> {
+        let fs = DurableFs::default();
+        let Some(dirs) = find(root, &fs).await? else { return Ok(None) };
+        Self::open_in(dirs, fs, Options::default(), &[]).await.map(Some)
+    }
+
+    async fn open_in(
+        dirs: [PathBuf; 2],
+        fs: DurableFs,
+        options: Options,
+        columns: &[Column],
+    ) -> Result<Self, OpenError> {
         let [events_dir, quarantine_dir] = &dirs;
         let schema = columns::events_schema(columns)?;
         let events = Delta::open(Table::Events, events_dir, &fs, &schema).await?;
@@ -160,6 +181,13 @@ impl Store {
     /// holds from here on has to be acknowledged again after a start.
     pub fn committed(&self, collector: &CollectorId) -> Position {
         committed(&self.live().events.view.transactions, collector)
+    }
+
+    /// Through which position (exclusive) `quarantine` has its rows of `collector`. After a crash between the commits of a
+    /// flush that is beyond [`Self::committed`]: what is acknowledged again from there on is not added to it a second
+    /// time.
+    pub fn committed_aside(&self, collector: &CollectorId) -> Position {
+        committed(&self.live().quarantine.view.transactions, collector)
     }
 
     /// Names the journal that this process acknowledges for. Its next acknowledgement begins at [`Self::committed`]. A
@@ -512,6 +540,30 @@ fn figures(view: &View, options: &Options) -> TableStatus {
 
 /// Makes the folders, removes what a killed process left half written, and makes every name durable that it left:
 /// what is read from here on decides what the journal may forget.
+/// Finds both tables as they lie.
+async fn find(root: &Path, fs: &DurableFs) -> Result<Option<[PathBuf; 2]>, OpenError> {
+    let (root, fs) = (root.to_owned(), fs.clone());
+    let failed = root.clone();
+    let work = move || {
+        let root = root.canonicalize()?;
+        let tables = root.join("tables");
+        let dirs = [Table::Events, Table::Quarantine].map(|table| tables.join(table.name()));
+        let logs = dirs.each_ref().map(|dir| dir.join("_delta_log"));
+        let holds_file = |log: &PathBuf| std::fs::read_dir(log).is_ok_and(|mut entries| entries.next().is_some());
+        match logs.each_ref().map(holds_file) {
+            [true, true] => {}
+            [false, false] => return Ok(None),
+            [has_events, _] => {
+                let missing = if has_events { &logs[1] } else { &logs[0] };
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is missing", missing.display())));
+            }
+        }
+        fs.keep_sums(&tables, &root.join("state").join("sums.jsonl"))?;
+        Ok(Some(dirs))
+    };
+    blocking(work).await.map_err(|source| OpenError::Folder { path: failed, source })
+}
+
 async fn prepare(root: &Path, fs: &DurableFs) -> Result<[PathBuf; 2], OpenError> {
     let (root, fs) = (root.to_owned(), fs.clone());
     let failed = root.clone();

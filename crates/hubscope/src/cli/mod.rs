@@ -14,7 +14,7 @@ mod verify;
 
 pub(crate) use inspect::{TableName, told as table_told};
 
-pub(crate) use inspect::JournalReport;
+pub(crate) use inspect::{JournalReport, damage_told, torn_told};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

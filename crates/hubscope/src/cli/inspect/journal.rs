@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use journal::Inspection;
+use journal::{DamagedRange, Inspection, TornTail};
 use serde::{Deserialize, Serialize};
 
 use super::Form;
@@ -77,6 +77,26 @@ impl From<journal::Aside> for Files {
     }
 }
 
+impl From<&DamagedRange> for Damage {
+    fn from(range: &DamagedRange) -> Self {
+        Self {
+            segment: range.segment.clone(),
+            from_byte: range.bytes.start,
+            to_byte: range.bytes.end,
+            from_position: range.positions.start,
+            to_position: range.positions.end,
+            acknowledged: range.acknowledged,
+            unreadable_bytes: range.unreadable,
+        }
+    }
+}
+
+impl From<&TornTail> for Torn {
+    fn from(torn: &TornTail) -> Self {
+        Self { segment: torn.segment.clone(), from_byte: torn.bytes.start, to_byte: torn.bytes.end }
+    }
+}
+
 impl JournalReport {
     pub(crate) fn of(inspection: &Inspection, is_running: bool) -> Self {
         let segments = inspection.segments.iter().map(|segment| Segment {
@@ -87,20 +107,6 @@ impl JournalReport {
             bytes: segment.bytes,
             has_header: segment.has_header,
         });
-        let damaged = inspection.damaged.iter().map(|range| Damage {
-            segment: range.segment.clone(),
-            from_byte: range.bytes.start,
-            to_byte: range.bytes.end,
-            from_position: range.positions.start,
-            to_position: range.positions.end,
-            acknowledged: range.acknowledged,
-            unreadable_bytes: range.unreadable,
-        });
-        let torn = inspection.torn.as_ref().map(|torn| Torn {
-            segment: torn.segment.clone(),
-            from_byte: torn.bytes.start,
-            to_byte: torn.bytes.end,
-        });
         Self {
             is_running,
             id: inspection.id.map(|id| format!("{id:032x}")),
@@ -109,8 +115,8 @@ impl JournalReport {
             records: inspection.records(),
             bytes: inspection.bytes(),
             segments: segments.collect(),
-            damaged: damaged.collect(),
-            torn,
+            damaged: inspection.damaged.iter().map(Damage::from).collect(),
+            torn: inspection.torn.as_ref().map(Torn::from),
             set_aside: inspection.set_aside.into(),
             former: inspection.former.into(),
             superseded: inspection.superseded.clone(),
@@ -142,12 +148,8 @@ impl JournalReport {
         for damage in &self.damaged {
             let _ = writeln!(text, "damaged: {}", damage.told());
         }
-        if let Some(Torn { segment, from_byte, to_byte }) = &self.torn {
-            let _ = writeln!(
-                text,
-                "torn: bytes {from_byte} to {to_byte} of {segment} are a write that did not finish; nothing \
-                 acknowledged lay there"
-            );
+        if let Some(torn) = &self.torn {
+            let _ = writeln!(text, "torn: {}", torn.told());
         }
         for (Files { files, bytes }, what) in [(&self.set_aside, "damaged"), (&self.former, "former")] {
             if *files > 0 {
@@ -183,6 +185,25 @@ impl Damage {
         told.push_str(if *acknowledged { "; it had been acknowledged" } else { "; perhaps it was never acknowledged" });
         told
     }
+}
+
+impl Torn {
+    fn told(&self) -> String {
+        let Self { segment, from_byte, to_byte } = self;
+        format!(
+            "bytes {from_byte} to {to_byte} of {segment} are a write that did not finish; nothing acknowledged lay there"
+        )
+    }
+}
+
+/// A damaged range, as a sentence.
+pub(crate) fn damage_told(range: &DamagedRange) -> String {
+    Damage::from(range).told()
+}
+
+/// A torn end, as a sentence.
+pub(crate) fn torn_told(torn: &TornTail) -> String {
+    Torn::from(torn).told()
 }
 
 /// Prints the report. Nothing is opened for writing: where no process answers, the files are read as they lie.

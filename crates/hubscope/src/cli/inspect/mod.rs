@@ -8,7 +8,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::Data;
 
-pub(crate) use journal::JournalReport;
+pub(crate) use journal::{JournalReport, damage_told, torn_told};
 pub(crate) use table::{TableName, told};
 
 #[derive(Debug, Subcommand)]
