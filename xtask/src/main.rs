@@ -26,6 +26,8 @@ Tasks of the repository
   cargo xtask check          style rules, formatting, clippy
   cargo xtask test           sets up what the tests need and runs all of them
   cargo xtask test --rust    style rules, formatting, clippy and the Rust tests: no set-up, no Python, no browser
+  cargo xtask test --long    the same as without it, but tests that go by chance or by steps go on for long; with
+                             --rust, too
   cargo xtask tidy           the style rules alone
   cargo xtask browser        the tests in a browser alone (builds and sets up what they need)
   cargo xtask hub            the tests with real hubs alone (builds and sets up what they need)
@@ -46,15 +48,10 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["check"] => check(&mut plan),
         ["tidy"] => plan.run("tidy", tidy_stage),
-        ["test"] => {
-            plan.run("set up strace", strace::set_up);
-            rust(&mut plan);
-            plan.run("set up python", |root| python::TESTS.set_up(root));
-            readers(&mut plan);
-            browser(&mut plan);
-            hub(&mut plan);
-        }
-        ["test", "--rust"] => rust(&mut plan),
+        ["test"] => everything(&mut plan, Length::Usual),
+        ["test", "--long"] => everything(&mut plan, Length::Long),
+        ["test", "--rust"] => rust(&mut plan, Length::Usual),
+        ["test", "--rust", "--long"] | ["test", "--long", "--rust"] => rust(&mut plan, Length::Long),
         ["browser"] => {
             plan.run("build", build_stage);
             plan.run("set up python", |root| python::TESTS.set_up(root));
@@ -94,12 +91,41 @@ fn check(plan: &mut Plan) {
     plan.run("clippy", clippy_stage);
 }
 
+/// How long tests take that could go on for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    /// As often as fits into a run that somebody waits for.
+    Usual,
+    /// As often as in [`LONG`].
+    Long,
+}
+
+/// What makes tests long. A variable that is set already counts.
+const LONG: [(&str, &str); 4] = [
+    // power cuts: of the journal alone, of the whole way
+    ("JOURNAL_SIMULATION_SEEDS", "200000"),
+    ("PIPELINE_SIMULATION_SEEDS", "4000"),
+    // deaths of the real program
+    ("RECOVERY_KILLS", "500"),
+    // every step instead of every so-manieth; flipped bits
+    ("HUBSCOPE_LONG", "1"),
+];
+
+fn everything(plan: &mut Plan, length: Length) {
+    plan.run("set up strace", strace::set_up);
+    rust(plan, length);
+    plan.run("set up python", |root| python::TESTS.set_up(root));
+    readers(plan);
+    browser(plan);
+    hub(plan);
+}
+
 /// Builds before it tests, in one profile and with one set of features: the program that the acceptance tests start is
 /// then compiled once, by the same units as the unit tests.
-fn rust(plan: &mut Plan) {
+fn rust(plan: &mut Plan, length: Length) {
     check(plan);
     plan.run("build", build_stage);
-    plan.run("rust tests", rust_tests_stage);
+    plan.run("rust tests", move |root| rust_tests_stage(root, length));
 }
 
 fn browser(plan: &mut Plan) {
@@ -155,9 +181,14 @@ fn build_stage(root: &Path) -> Result<Outcome> {
     Ok(Outcome::Passed(String::new()))
 }
 
-fn rust_tests_stage(root: &Path) -> Result<Outcome> {
-    let arguments = ["test", "--workspace", "--features", FEATURES, "--no-fail-fast"];
-    let ran = Tool::cargo(root).args(arguments).run_and_read()?;
+fn rust_tests_stage(root: &Path, length: Length) -> Result<Outcome> {
+    let mut tests = Tool::cargo(root).args(["test", "--workspace", "--features", FEATURES, "--no-fail-fast"]);
+    if length == Length::Long {
+        for (name, value) in LONG.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()) {
+            tests = tests.variable(name, value);
+        }
+    }
+    let ran = tests.run_and_read()?;
     let totals = totals::of_cargo_test(&ran.text);
     Ok(Outcome::of_tests(ran.succeeded && totals.passed > 0, totals.to_string()))
 }
