@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use erasure::{Effort, Erasure, Erasures, Persons};
+use erasure::{Effort, Erasure, Erasures, Persons, Removal};
 use event::{Batch, Clock, CollectorId, EventTime, Position, RequestKey, SystemClock};
 use ingest::{Admission, Collect, CollectError, Outcomes, Receipt, record};
 use journal::{AppendError, Journal, ReplayError};
@@ -117,14 +117,20 @@ impl Pipeline {
             tail_began: Mutex::default(),
             newest: AtomicI64::new(i64::MIN),
         };
-        pipeline.replay().await?;
+        if pipeline.replay().await? == Replay::Unstruck {
+            pipeline.take_out().await?;
+        }
         Ok(pipeline)
     }
 
     /// Reads back what the table does not hold, flushing whenever the tail is full, so that memory stays bounded
     /// whatever the backlog. Of records that the table does hold, the keys alone: their file may not have been written.
-    async fn replay(&self) -> Result<()> {
+    async fn replay(&self) -> Result<Replay> {
         let from = self.store.committed(&self.collector);
+        // Of what lies before this, the quarantine has its rows already and takes no more: a row that was blanked, and
+        // so belonged there, would be nowhere.
+        let aside = self.store.committed_aside(&self.collector);
+        let mut replay = Replay::Done;
         let runtime = tokio::runtime::Handle::current();
         let mut replayed_rows = 0;
         let oldest = self.journal.status().first.min(from.0);
@@ -137,8 +143,10 @@ impl Pipeline {
                 }
                 let mut batch = record::decode(record.payload, &self.admission.registry())
                     .context("a record cannot be understood; it was probably written by a newer version")?;
-                if let Some(forgotten) = forgotten.as_ref() {
-                    self.strike(&mut batch, forgotten, Effort::Whole);
+                match forgotten.as_ref() {
+                    Some(_) if !is_flushed && record.first < aside.0 => replay = Replay::Unstruck,
+                    Some(forgotten) => self.strike(&mut batch, forgotten, Effort::Whole),
+                    None => {}
                 }
                 self.remember(&batch, Position(record.first));
                 if is_flushed {
@@ -163,7 +171,29 @@ impl Pipeline {
         if replayed_rows > 0 {
             tracing::info!(events = replayed_rows, "brought acknowledged events back from the journal");
         }
-        Ok(())
+        Ok(replay)
+    }
+
+    /// Takes what is of people who were forgotten out of the tables, where it came by a crash between the two commits of
+    /// a flush. A full disk stops no start: then it stays until the erasure is finished or asked for again.
+    async fn take_out(&self) -> Result<()> {
+        let Some(erasures) = self.forgotten.read().await.clone() else { return Ok(()) };
+        let persons = Arc::new(Persons::of(&self.admission.registry()));
+        let removal = Arc::new(Removal { erasures, persons });
+        let taken = async || -> Result<()> {
+            self.flush().await?;
+            let rewritten = self.store.rewrite(removal).await?;
+            self.store.expire(Duration::ZERO).await?;
+            tracing::info!(rows = rewritten.rows_removed, "of somebody who was forgotten: taken out of the tables");
+            Ok(())
+        };
+        match taken().await {
+            Err(error) if is_full(&error) => {
+                tracing::error!("the disk is full: what is left of people who were forgotten is not taken out yet");
+                Ok(())
+            }
+            outcome => outcome.context("cannot take out what is of people who were forgotten"),
+        }
     }
 
     /// Makes room in memory amid a replay. A full disk does not stop a start as long as the tail may grow.
@@ -401,6 +431,15 @@ impl Pipeline {
             Err(_) => Err(CollectError::Closed),
         }
     }
+}
+
+/// What a replay left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replay {
+    /// Nothing.
+    Done,
+    /// Rows went to the tail without a look at whether they are of somebody who was forgotten.
+    Unstruck,
 }
 
 impl Pipeline {
