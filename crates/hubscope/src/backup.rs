@@ -1,8 +1,8 @@
 //! `hubscope backup`: the folder of data at one moment, as a folder of data.
 //!
 //! Tables at one version, the journal from there on, and the operator's own state. It is made under another name and
-//! gets its own at the end, so that what has the name is whole. The published archive is left out: it is published
-//! anew.
+//! gets its own at the end, so that what has the name is whole; until then a mark in it keeps anybody from taking half
+//! of it for a folder of data. The published archive is left out: it is published anew.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use store::{BackedUp, copy_durably, sync_dir};
 
+use crate::folder::UNFINISHED_BACKUP;
 use crate::pipeline::Pipeline;
 
 /// The sums of the tables' files, which the store writes itself.
@@ -32,19 +33,34 @@ pub(crate) async fn make(pipeline: &Pipeline, root: &Path, to: &Path) -> Result<
         ),
         other => other.with_context(|| format!("cannot make {}", unfinished.display()))?,
     }
+    mark_unfinished(&unfinished).with_context(|| format!("cannot write to {}", unfinished.display()))?;
+    fail::fail_point!("backup::begun");
     // So that the journal, which is copied, is short.
     pipeline.flush().await?;
     let (data, copy) = (root.to_owned(), unfinished.clone());
     let beside = move || {
         // The journal first: what leaves it goes to the state before.
         copy_folder(&data.join("journal"), &copy.join("journal"), &|_| true)?;
-        copy_folder(&data.join("state"), &copy.join("state"), &|name| name != SUMS)
+        copy_folder(&data.join("state"), &copy.join("state"), &|name| name != SUMS)?;
+        fail::fail_point!("backup::beside");
+        Ok(())
     };
     let done = pipeline.store.backup(&unfinished, beside).await;
     let done = done.with_context(|| format!("the backup; what there is of it lies in {}", unfinished.display()))?;
+    fail::fail_point!("backup::whole");
+    let finish = || {
+        fs::remove_file(unfinished.join(UNFINISHED_BACKUP))?;
+        sync_dir(&unfinished)
+    };
+    finish().with_context(|| format!("cannot finish {}", unfinished.display()))?;
     fs::rename(&unfinished, to).with_context(|| format!("cannot name {}", to.display()))?;
     sync_dir(parent).with_context(|| format!("cannot sync {}", parent.display()))?;
     Ok(done)
+}
+
+fn mark_unfinished(folder: &Path) -> io::Result<()> {
+    fs::File::create_new(folder.join(UNFINISHED_BACKUP))?.sync_all()?;
+    sync_dir(folder)
 }
 
 /// Copies files and folders whose names are `wanted`; what goes away meanwhile is left out, as are files being written.

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use thiserror::Error;
 
+/// A file of this name lies in a backup until it is whole.
+pub(crate) const UNFINISHED_BACKUP: &str = "unfinished-backup";
+
 /// `DATA`, owned by this process until the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -22,6 +25,12 @@ pub(crate) enum FolderError {
     /// It does not exist, and the command does not make one.
     #[error("{} holds no hubscope data; name the folder with --data, or begin one with 'hubscope serve'", .0.display())]
     Missing(PathBuf),
+    /// A backup was cut short.
+    #[error(
+        "{} is half of a backup that did not end, and lacks files; use a whole backup, and remove this one",
+        .0.display()
+    )]
+    HalfBackup(PathBuf),
     /// The operating system said no.
     #[error("cannot open {}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
@@ -36,13 +45,16 @@ impl Folder {
 
     /// Takes a folder that must exist and hold data.
     pub(crate) fn open(root: &Path) -> Result<Self, FolderError> {
-        if !root.join("journal").is_dir() {
+        if !root.join("journal").is_dir() && !root.join(UNFINISHED_BACKUP).exists() {
             return Err(FolderError::Missing(root.into()));
         }
         Self::lock(root)
     }
 
     fn lock(root: &Path) -> Result<Self, FolderError> {
+        if root.join(UNFINISHED_BACKUP).exists() {
+            return Err(FolderError::HalfBackup(root.into()));
+        }
         let path = root.join("lock");
         let failed = |source| FolderError::Io { path: path.clone(), source };
         let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
