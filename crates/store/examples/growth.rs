@@ -4,6 +4,7 @@
 //! cargo run --release --package store --example growth -- year
 //! cargo run --release --package store --example growth -- day
 //! cargo run --release --package store --example growth -- start
+//! cargo run --release --package store --example growth -- compact
 //! ```
 //!
 //! Time is simulated: times are those that events would have, and what would be a flush every fifteen minutes comes one
@@ -207,17 +208,62 @@ async fn start(root: &Path, rows: usize, links: usize) -> Result<(), Box<dyn std
     opened(root, (rows * links) as u64).await
 }
 
+/// Makes small parts, then compacts them in a process that does nothing else, so that its memory is compaction's.
+async fn compact(root: &Path, parts: usize, rows_a_part: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let store = Store::open(root, options(), &revision().columns).await?;
+    store.attach(CollectorId::of_journal(1));
+    let (mut random, revision, mut position) = (Random(1), revision(), 0);
+    for part in 0..parts {
+        let time = |at: usize| BEGIN + (at * parts + part) as i64 * 1_000;
+        let rows: Vec<Row> = (0..rows_a_part).map(|at| row(&revision, time(at), &mut random)).collect();
+        let rows = Rows::build(&batch(BEGIN + 1_440 * MINUTE, rows));
+        let count = u64::from(rows.count());
+        store.acknowledge(Position(position), rows);
+        position += count;
+        store.flush().await?;
+    }
+    println!("{position} events in {parts} parts of {} bytes", store.status().events.bytes);
+    drop(store);
+    let child = std::process::Command::new(std::env::current_exe()?).arg("compact-here").arg(root).status()?;
+    if !child.success() {
+        return Err("the compaction failed".into());
+    }
+    opened(root, position).await
+}
+
+/// Compacts what lies in `root`.
+async fn compact_here(root: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let store = Store::open(root, options(), &revision().columns).await?;
+    println!("before compaction: {}", memory());
+    let begun = Instant::now();
+    let done = store.compact().await?;
+    println!(
+        "{} parts became {} in {:.1} s: {}",
+        done.parts_taken,
+        done.parts_made,
+        begun.elapsed().as_secs_f64(),
+        memory()
+    );
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number =
         |index: usize, default: usize| arguments.get(index).and_then(|text| text.parse().ok()).unwrap_or(default);
+    if let [command, folder] = arguments.as_slice()
+        && command == "compact-here"
+    {
+        return compact_here(Path::new(folder)).await;
+    }
     let folder = std::env::temp_dir().join(format!("hubscope-growth-{}", std::process::id()));
     let outcome = match arguments.first().map(String::as_str) {
         Some("year") => year(&folder, number(1, usize::MAX)).await,
         Some("day") => day(&folder, number(1, 400), number(2, 260_000)).await,
         Some("start") => start(&folder, number(1, 100_000), number(2, 1_000)).await,
-        _ => return Err("one of: year [FLUSHES], day [FLUSHES ROWS], start [ROWS LINKS]".into()),
+        Some("compact") => compact(&folder, number(1, 16), number(2, 200_000)).await,
+        _ => return Err("one of: year [FLUSHES], day [FLUSHES ROWS], start [ROWS LINKS], compact [PARTS ROWS]".into()),
     };
     std::fs::remove_dir_all(&folder)?;
     outcome
