@@ -310,6 +310,12 @@ impl Store {
         }
     }
 
+    /// The folder of data.
+    pub(crate) fn root(&self) -> &Path {
+        let [events, _] = &self.dirs;
+        events.ancestors().nth(2).unwrap_or(events)
+    }
+
     pub(crate) fn dirs(&self) -> &[PathBuf; 2] {
         &self.dirs
     }

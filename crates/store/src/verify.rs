@@ -160,8 +160,7 @@ impl Store {
         let snapshot = self.snapshot();
         let failed = |source: io::Error| TableError::log(Table::Events, "verified", source);
         let sums = self.fs.sums().cloned().ok_or_else(|| failed(io::Error::other("no sums are kept")))?;
-        let [events, _] = self.dirs();
-        let root = events.ancestors().nth(2).unwrap_or(events).to_owned();
+        let root = self.root().to_owned();
         let theirs = Arc::clone(&snapshot);
         let work = move || {
             let needed = needed(&theirs);
