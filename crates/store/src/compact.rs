@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use crate::columns::Table;
 use crate::compact_plan::{Plan, plan};
@@ -35,6 +35,18 @@ pub struct Compacted {
     /// Files removed that no version and no reader in this process needs.
     pub files_removed: u64,
 }
+
+/// Parts of `events` that took the place of others without a row being changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rearranged {
+    /// Paths of the parts that went.
+    pub taken: Arc<[Arc<str>]>,
+    /// Paths of those that came.
+    pub made: Arc<[Arc<str>]>,
+}
+
+/// Rearrangements that are remembered, newest last. Whoever has not looked for so many compares the parts themselves.
+const REARRANGED_MAX: usize = 256;
 
 /// What became of one round.
 enum Round {
@@ -85,6 +97,9 @@ impl Store {
             return Err(CompactError::RowsDiffer { table, read: rows_read, written: rows });
         }
         let outcome = rearrange(delta, &change).await;
+        if matches!(outcome, Ok(true)) {
+            self.note_rearranged(table, &change);
+        }
         self.publish(&committer);
         if !outcome? {
             return Ok(Round::Nothing);
@@ -94,6 +109,25 @@ impl Store {
         compacted.rows += rows;
         tracing::info!(table = table.name(), taken = change.remove.len(), made = change.add.len(), rows, "compacted");
         Ok(Round::Done { fewer: change.add.len() < change.remove.len() })
+    }
+
+    /// What compactions of this process did to the table `events`, oldest first; only the last few.
+    pub fn rearranged(&self) -> Vec<Rearranged> {
+        self.rearranged.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Remembers what a compaction did, before anybody sees it.
+    fn note_rearranged(&self, table: Table, change: &Change) {
+        if table != Table::Events {
+            return;
+        }
+        let taken = change.remove.iter().map(|part| Arc::clone(&part.path)).collect();
+        let made = change.add.iter().map(|written| Arc::clone(&written.part.path)).collect();
+        let mut rearranged = self.rearranged.lock().unwrap_or_else(PoisonError::into_inner);
+        rearranged.push_back(Rearranged { taken, made });
+        while rearranged.len() > REARRANGED_MAX {
+            rearranged.pop_front();
+        }
     }
 
     async fn plan_merge(&self, table: Table) -> Result<Option<Merge>, TableError> {

@@ -15,6 +15,7 @@ use event::{CollectorId, Day, EventTime};
 
 use crate::columns::Table;
 use crate::error::TableError;
+use crate::part::Part;
 use crate::scan::Scan;
 use crate::snapshot::TableSnapshot;
 
@@ -51,6 +52,16 @@ impl Quarters {
         for (day, quarters) in &other.0 {
             *self.0.entry(*day).or_default() |= quarters;
         }
+    }
+
+    /// Of each UTC day that has one, its number and which of its quarters, the first lowest.
+    pub(crate) fn masks(&self) -> impl Iterator<Item = (i32, u128)> + '_ {
+        self.0.iter().map(|(day, mask)| (*day, *mask))
+    }
+
+    /// From what [`Self::masks`] gave; `None` if a day has more quarters than there are.
+    pub(crate) fn of_masks(masks: Vec<(i32, u128)>) -> Option<Self> {
+        masks.iter().all(|(_, mask)| mask >> QUARTERS_A_DAY == 0).then(|| Self(masks.into_iter().collect()))
     }
 
     /// Whether one of them begins in `range`.
@@ -167,6 +178,19 @@ impl Coverage {
         Ok(coverage)
     }
 
+    /// What the rows of `part` tell, which lies in `dir`. Costs nothing for a part that this process wrote; blocks for
+    /// others, as [`Self::read`].
+    ///
+    /// # Errors
+    /// When the part cannot be read.
+    pub fn of_part(table: Table, dir: &Path, snapshot: &TableSnapshot, part: &Part) -> Result<Arc<Self>, TableError> {
+        if let Some(known) = &part.coverage {
+            return Ok(Arc::clone(known));
+        }
+        let alone = TableSnapshot { parts: [part.clone()].into(), tail: [].into(), ..snapshot.clone() };
+        Self::read(table, dir, &alone).map(Arc::new)
+    }
+
     /// Adds what `other` tells.
     pub fn extend(&mut self, other: &Self) {
         for (source, seen) in &other.0 {
@@ -179,6 +203,11 @@ impl Coverage {
         self.0.iter()
     }
 
+    /// Puts in what `source` told.
+    pub(crate) fn put(&mut self, source: Source, seen: Seen) {
+        self.0.insert(source, seen);
+    }
+
     fn entry(&mut self, mut source: Source) -> &mut Seen {
         if self.0.len() >= SOURCES_MAX && !self.0.contains_key(&source) {
             source.schema = None;
@@ -186,7 +215,7 @@ impl Coverage {
         self.0.entry(source).or_default()
     }
 
-    fn add(&mut self, table: Table, batch: &RecordBatch) {
+    pub(crate) fn add(&mut self, table: Table, batch: &RecordBatch) {
         let Some(rows) = Rows::of(batch) else { return };
         let mut from = 0;
         while from < batch.num_rows() {

@@ -249,6 +249,24 @@ impl Derived {
     }
 }
 
+/// The derived folders in the folder of data `root`, by name.
+pub(crate) fn derived_in(root: &Path) -> io::Result<BTreeMap<String, Derived>> {
+    let entries = match std::fs::read_dir(root.join(DERIVED)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = BTreeMap::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            found.insert(name.clone(), Derived::new(root, &name, DurableFs::default()));
+        }
+    }
+    Ok(found)
+}
+
 fn unknown(name: &str) -> io::Error {
     io::Error::new(ErrorKind::NotFound, format!("'{name}' is to be kept, but no manifest names it"))
 }

@@ -10,6 +10,7 @@ use event::EventTime;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::coverage::Coverage;
 use crate::sums::Sums;
 
 /// Longest text that stands as a bound in the log. Schema ids of quarantined events are whatever was sent; a longer one
@@ -33,6 +34,8 @@ pub struct Part {
     pub schema: Option<(Arc<str>, Arc<str>)>,
     /// Least and greatest `hub` in byte order, if known.
     pub hub: Option<(Arc<str>, Arc<str>)>,
+    /// What its rows tell of their sources, if this process wrote it; see [`Coverage::of_part`].
+    pub(crate) coverage: Option<Arc<Coverage>>,
     /// Counts who may still read the file.
     pub(crate) lease: Arc<()>,
     /// With which its file is checked.
@@ -62,6 +65,7 @@ impl Part {
             received: times("received"),
             schema: texts("schema"),
             hub: texts("hub"),
+            coverage: None,
             lease: Arc::default(),
             sums: None,
         }

@@ -1,5 +1,6 @@
 //! The store: both tables, the tail, and the one place where they are swapped.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use object_store::ObjectStore;
 use object_store::prefix::PrefixStore;
 
 use crate::columns::{self, ColumnClash, Table};
+use crate::compact::Rearranged;
 use crate::delta::{Delta, View};
 use crate::durable_fs::{DurableFs, blocking};
 use crate::error::OpenError;
@@ -32,6 +34,7 @@ pub struct Store {
     pub(crate) committer: tokio::sync::Mutex<Committer>,
     turn: Arc<tokio::sync::Mutex<()>>,
     pub(crate) counters: Counters,
+    pub(crate) rearranged: Mutex<VecDeque<Rearranged>>,
     pub(crate) opened_millis: i64,
 }
 
@@ -173,6 +176,7 @@ impl Store {
             committer: tokio::sync::Mutex::new(Committer { events, quarantine }),
             turn: Arc::default(),
             counters: Counters::default(),
+            rearranged: Mutex::default(),
             opened_millis: crate::write::now_millis(),
         })
     }
@@ -311,7 +315,7 @@ impl Store {
     }
 
     /// The folder of data.
-    pub(crate) fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         let [events, _] = &self.dirs;
         events.ancestors().nth(2).unwrap_or(events)
     }

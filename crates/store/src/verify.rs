@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::checked::Checked;
 use crate::columns::Table;
+use crate::derived::derived_in;
 use crate::durable_fs::blocking;
 use crate::error::{Cause, TableError};
 use crate::positions::PositionCheck;
@@ -148,6 +149,24 @@ pub fn verify_files(root: &Path, progress: &Progress) -> io::Result<Verified> {
     let sums =
         Sums::open(&root.join("tables"), &root.join("state").join("sums.jsonl"), Arc::new(crate::disk::RealDisk))?;
     files(root, &sums, &BTreeSet::new(), progress)
+}
+
+/// Compares every derived file in the folder of data `root` with its checksum. Blocks.
+///
+/// # Errors
+/// The disk's, for folders; what is wrong with a file is a fault.
+pub fn verify_derived(root: &Path, verified: &mut Verified) -> io::Result<()> {
+    for (name, derived) in derived_in(root)? {
+        let (files, bytes, faults) = derived.verify();
+        verified.files += files;
+        verified.bytes += bytes;
+        for fault in faults {
+            let file = fault.path.file_name().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+            let detail = format!("{}; 'hubscope rebuild' makes it anew", fault.detail);
+            verified.add(FaultKind::Damaged, Some(format!("derived/{name}/{file}")), None, detail);
+        }
+    }
+    Ok(())
 }
 
 impl Store {

@@ -26,6 +26,7 @@ use parquet::schema::types::ColumnPath;
 use tokio::runtime::Handle;
 
 use crate::columns::{DELTA_ENCODED, FOOTER_STATISTICS, Table};
+use crate::coverage::Coverage;
 use crate::error::TableError;
 use crate::part::{Part, Statistics};
 use crate::sums::Sums;
@@ -112,6 +113,7 @@ pub(crate) struct PartWriter {
     encoder: Encoder,
     group: Option<Group>,
     statistics: Statistics,
+    coverage: Coverage,
     finished: bool,
 }
 
@@ -142,9 +144,10 @@ impl PartWriter {
             folder: folder.clone(),
             path,
             file,
-            encoder: Encoder { schema: Arc::clone(schema), factory },
+            encoder: Encoder { table: folder.table, schema: Arc::clone(schema), factory },
             group: None,
             statistics: Statistics::default(),
+            coverage: Coverage::default(),
             finished: false,
         })
     }
@@ -177,8 +180,9 @@ impl PartWriter {
 
     /// Adds a row group that is encoded.
     pub(crate) fn append(&mut self, encoded: Encoded) -> Result<(), TableError> {
-        let Encoded { chunks, statistics } = encoded;
+        let Encoded { chunks, statistics, coverage } = encoded;
         self.statistics.merge(statistics);
+        self.coverage.extend(&coverage);
         let appended = self.file.next_row_group().and_then(|mut group| {
             for chunk in chunks {
                 chunk.append_to_row_group(&mut group)?;
@@ -204,6 +208,7 @@ impl PartWriter {
         let stats = self.statistics.json();
         let mut part = Part::from_log(&self.path, size, Some(&stats));
         part.rows = self.statistics.rows();
+        part.coverage = Some(Arc::new(std::mem::take(&mut self.coverage)));
         part.sums.clone_from(&self.folder.sums);
         self.finished = true;
         Ok(Written { part, stats })
@@ -213,6 +218,7 @@ impl PartWriter {
 /// Makes row groups of one schema, on whatever thread.
 #[derive(Clone)]
 pub(crate) struct Encoder {
+    table: Table,
     schema: SchemaRef,
     factory: Arc<ArrowRowGroupWriterFactory>,
 }
@@ -220,11 +226,13 @@ pub(crate) struct Encoder {
 impl Encoder {
     fn begin(&self) -> Result<Group, ParquetError> {
         Ok(Group {
+            table: self.table,
             schema: Arc::clone(&self.schema),
             // The index matters to encrypted files alone.
             columns: self.factory.create_column_writers(0)?,
             rows: 0,
             statistics: Statistics::default(),
+            coverage: Coverage::default(),
         })
     }
 
@@ -243,15 +251,18 @@ impl Encoder {
 
 /// A row group being encoded. All columns are flat, so each is one leaf.
 struct Group {
+    table: Table,
     schema: SchemaRef,
     columns: Vec<ArrowColumnWriter>,
     rows: usize,
     statistics: Statistics,
+    coverage: Coverage,
 }
 
 impl Group {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
         self.statistics.add(batch);
+        self.coverage.add(self.table, batch);
         self.rows += batch.num_rows();
         let fields = self.schema.fields().iter().zip(batch.columns());
         for ((field, column), writer) in fields.zip(&mut self.columns) {
@@ -274,7 +285,7 @@ impl Group {
 
     fn finish(self) -> Result<Encoded, ParquetError> {
         let chunks = self.columns.into_iter().map(ArrowColumnWriter::close).collect::<Result<_, _>>()?;
-        Ok(Encoded { chunks, statistics: self.statistics })
+        Ok(Encoded { chunks, statistics: self.statistics, coverage: self.coverage })
     }
 }
 
@@ -282,6 +293,7 @@ impl Group {
 pub(crate) struct Encoded {
     chunks: Vec<ArrowColumnChunk>,
     statistics: Statistics,
+    coverage: Coverage,
 }
 
 fn properties(schema: &SchemaRef, effort: Effort) -> Result<WriterProperties, ParquetError> {
