@@ -92,6 +92,12 @@ fn check(series: &Series, counts: &Counts, range: Range<Day>) {
         assert_eq!(Some(found.first_day), expected.iter().filter(|row| row.key == key).map(|row| row.day).min());
     }
 
+    let sums: BTreeMap<u32, (u64, Day)> =
+        series.sums(range.clone()).into_iter().map(|key| (key_of(series, key.id), (key.n, key.first_day))).collect();
+    let plain = series.in_range(range.clone()).into_iter().map(|key| (key_of(series, key.id), (key.n, key.first_day)));
+    assert_eq!(sums, plain.collect(), "sums from either side");
+    assert_eq!(series.rows(), expected.len() as u64);
+
     let mut cohorts: BTreeMap<(Day, Day), BTreeSet<u32>> = BTreeMap::new();
     for row in &within {
         let first = expected.iter().filter(|other| other.key == row.key).map(|other| other.day).min().unwrap();

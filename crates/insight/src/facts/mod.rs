@@ -82,6 +82,10 @@ pub struct Series {
     days: BTreeMap<Day, Arc<Block>>,
     links: BTreeMap<Day, Arc<[Link]>>,
     firsts: Arc<[i32]>,
+    /// How often each key came on all days together.
+    totals: Arc<Vec<u64>>,
+    /// Facts of all days together.
+    rows: u64,
     marks: Vec<Mark>,
 }
 
@@ -113,7 +117,7 @@ impl Series {
 
     /// How many rows of [`crate::active`] it stands for.
     pub fn rows(&self) -> u64 {
-        self.days.values().map(|block| u64::from(block.keys())).sum()
+        self.rows
     }
 
     /// Replaces days, each by what was counted on it; a day without anything goes. What follows from them is made anew.
@@ -129,6 +133,7 @@ impl Series {
                 continue;
             }
             earliest = Some(earliest.map_or(day, |earliest| earliest.min(day)));
+            self.account(self.days.get(&day).cloned(), &block);
             match block.keys() {
                 0 => drop(self.days.remove(&day)),
                 _ => drop(self.days.insert(day, Arc::new(block))),
@@ -137,6 +142,25 @@ impl Series {
         if let Some(day) = earliest {
             self.link(day);
         }
+    }
+
+    /// Takes `before` out of the sums, and `now` in.
+    fn account(&mut self, before: Option<Arc<Block>>, now: &Block) {
+        let totals = Arc::make_mut(&mut self.totals);
+        for (id, n) in before.iter().flat_map(|block| block.iter()) {
+            if let Some(total) = usize::try_from(id).ok().and_then(|id| totals.get_mut(id)) {
+                *total = total.saturating_sub(n);
+            }
+        }
+        for (id, n) in now.iter() {
+            let at = usize::try_from(id).unwrap_or(usize::MAX);
+            if at >= totals.len() {
+                totals.resize(at + 1, 0);
+            }
+            totals[at] = totals[at].saturating_add(n);
+        }
+        self.rows -= before.map_or(0, |block| u64::from(block.keys()));
+        self.rows += u64::from(now.keys());
     }
 
     /// The same series whose names are those of its days alone: numbers are given anew.
@@ -233,6 +257,38 @@ impl Series {
         found.into_iter().flatten().collect()
     }
 
+    /// As [`Self::in_range`], where of each key only its number, `n` and the first day of all are told rightly: the sums
+    /// of all days are known, so the days on one side of the range's ends are enough.
+    pub fn sums(&self, range: Range<Day>) -> Vec<InRange> {
+        let outside = || {
+            within(&self.days, Day::from_number(i32::MIN)..range.start)
+                .chain(self.days.range(range.end.max(range.start)..))
+        };
+        let rows_outside: u64 = outside().map(|(_, block)| u64::from(block.keys())).sum();
+        let sums: Vec<u64> = if 2 * rows_outside < self.rows {
+            let mut sums = self.totals.to_vec();
+            for (id, n) in outside().flat_map(|(_, block)| block.iter()) {
+                if let Some(sum) = usize::try_from(id).ok().and_then(|id| sums.get_mut(id)) {
+                    *sum = sum.saturating_sub(n);
+                }
+            }
+            sums
+        } else {
+            let mut sums = vec![0; self.totals.len()];
+            for (id, n) in self.days(range.clone()).flat_map(|(_, block)| block.iter()) {
+                if let Some(sum) = usize::try_from(id).ok().and_then(|id| sums.get_mut(id)) {
+                    *sum = u64::saturating_add(*sum, n);
+                }
+            }
+            sums
+        };
+        let found = (0..).zip(sums).filter(|(_, n)| *n > 0).map(|(id, n)| {
+            let first_day = self.first_day(id).unwrap_or(range.start);
+            InRange { id, days: 0, n, first_day, from_day: range.start, last_day: range.start }
+        });
+        found.collect()
+    }
+
     /// How many keys came in a period of `range`, by the period in which they first came: `(first, period, keys)`.
     /// `period_of` tells the first day of the period that holds a day.
     pub fn cohorts(&self, range: Range<Day>, period_of: impl Fn(Day) -> Day) -> Vec<(Day, Day, u64)> {
@@ -275,7 +331,8 @@ impl Series {
     pub fn bytes(&self) -> usize {
         let blocks: usize = self.days.values().map(|block| block.bytes() + 64).sum();
         let links: usize = self.links.values().map(|links| links.len() * size_of::<Link>() + 64).sum();
-        let numbers: usize = self.marks.iter().map(|mark| mark.last.len()).sum::<usize>() + self.firsts.len();
+        let numbers: usize =
+            self.marks.iter().map(|mark| mark.last.len()).sum::<usize>() + self.firsts.len() + 2 * self.totals.len();
         blocks + links + numbers * size_of::<i32>()
     }
 }
