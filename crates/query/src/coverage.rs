@@ -15,6 +15,7 @@ use store::{Coverage, Quarters, Seen, Snapshot, Source, Store, Table, TableSnaps
 
 use crate::engine::Engine;
 use crate::error::QueryError;
+use crate::rollup::Parts;
 use crate::scope::Scope;
 use crate::views::Relation;
 use crate::zone::{Days, Zone};
@@ -51,6 +52,10 @@ pub struct SourceCoverage {
 #[derive(Debug)]
 pub(crate) struct Known {
     coverage: Coverage,
+    /// What each part of `events` tells, by path.
+    pub(crate) parts: Parts,
+    /// What the tail of `events` tells.
+    pub(crate) tail: Arc<Coverage>,
     /// The days that each import covers.
     imports: BTreeMap<CollectorId, Imported>,
 }
@@ -155,36 +160,52 @@ impl CoverageCache {
     /// What `snapshot` tells. Blocks.
     fn read(&self, store: &Store, snapshot: &Snapshot, deadline: Instant) -> Result<Option<Known>, store::TableError> {
         let mut coverage = Coverage::default();
+        let (mut parts, mut tails) = (Parts::new(), Arc::default());
         for (table, rows) in [(Table::Events, &snapshot.events), (Table::Quarantine, &snapshot.quarantine)] {
             let dir = store.table_dir(table);
             for part in rows.parts.iter() {
                 if Instant::now() >= deadline {
                     return Ok(None);
                 }
-                let alone = TableSnapshot { parts: [part.clone()].into(), tail: [].into(), ..rows.clone() };
                 let key = (table, Arc::clone(&part.path));
-                coverage.extend(&*self.part(key, || Coverage::read(table, dir, &alone))?);
+                let of_part = self.part(key, || Coverage::of_part(table, dir, rows, part))?;
+                coverage.extend(&of_part);
+                if table == Table::Events {
+                    parts.insert(Arc::clone(&part.path), of_part);
+                }
             }
             let tail = TableSnapshot { parts: [].into(), ..rows.clone() };
-            coverage.extend(&Coverage::read(table, dir, &tail)?);
+            let tail = Coverage::read(table, dir, &tail)?;
+            coverage.extend(&tail);
+            if table == Table::Events {
+                tails = Arc::new(tail);
+            }
         }
         self.forget_all_but(snapshot);
         let imports = imports(snapshot, &coverage);
-        Ok(Some(Known { coverage, imports }))
+        Ok(Some(Known { coverage, parts, tail: tails, imports }))
     }
 
     fn part(
         &self,
         key: PartKey,
-        read: impl FnOnce() -> Result<Coverage, store::TableError>,
+        read: impl FnOnce() -> Result<Arc<Coverage>, store::TableError>,
     ) -> Result<Arc<Coverage>, store::TableError> {
         let parts = || self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = parts().get(&key) {
             return Ok(Arc::clone(known));
         }
-        let found = Arc::new(read()?);
+        let found = read()?;
         parts().insert(key, Arc::clone(&found));
         Ok(found)
+    }
+
+    /// Takes over what an earlier life read of parts of `events`, for those that it does not know yet.
+    pub(crate) fn remember(&self, known: &Parts) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, coverage) in known {
+            parts.entry((Table::Events, Arc::clone(path))).or_insert_with(|| Arc::clone(coverage));
+        }
     }
 
     /// Lets go of parts that are no longer live.

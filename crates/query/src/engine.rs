@@ -29,8 +29,9 @@ use crate::functions::Budget;
 use crate::guard;
 use crate::hubs::Hubs;
 use crate::limits::Limits;
+use crate::rollup::{Facts, Rollups};
 use crate::scope::Scope;
-use crate::session::{Base, budget};
+use crate::session::{Base, Tables, budget};
 use crate::views::{self, TableInfo};
 
 /// Stack of a thread: deep statements are walked and dropped recursively (see `guard::TOKENS_MAX`). Only what is used
@@ -49,12 +50,13 @@ pub struct Engine {
 }
 
 /// What a running query needs; it outlives the engine until the query ends.
-struct Shared {
+pub(crate) struct Shared {
     store: Arc<Store>,
     base: Base,
     limits: Limits,
     clock: Arc<dyn Clock>,
     coverage: Arc<CoverageCache>,
+    rollups: Rollups,
     places: Arc<Semaphore>,
 }
 
@@ -74,6 +76,8 @@ pub(crate) struct Question {
     pub(crate) values: Vec<(String, ScalarValue)>,
     pub(crate) rows_max: usize,
     pub(crate) scope: Scope,
+    /// What tables of facts are made of; without, there are none.
+    pub(crate) facts: Option<Facts>,
 }
 
 /// The engine could not be started.
@@ -106,7 +110,15 @@ impl Engine {
         let base = Base::new(&store, &limits).map_err(|error| EngineError(error.strip_backtrace()))?;
         let places = Arc::new(Semaphore::new(limits.queries_max));
         let handle = runtime.handle().clone();
-        let shared = Arc::new(Shared { store, base, limits, clock, coverage: Arc::default(), places });
+        let shared = Arc::new(Shared {
+            store,
+            base,
+            limits,
+            clock,
+            coverage: Arc::default(),
+            rollups: Rollups::default(),
+            places,
+        });
         Ok(Self { shared, hubs: Arc::default(), runtime: Some(runtime), handle })
     }
 
@@ -125,7 +137,8 @@ impl Engine {
     /// [`QueryError`]: not a question, not SQL, unknown names, over a limit, unreadable data.
     pub async fn sql(&self, sql: &str, options: SqlOptions) -> Result<Answer, QueryError> {
         let rows_max = self.shared.limits.rows(options.limit);
-        let question = Question { sql: sql.to_owned(), values: Vec::new(), rows_max, scope: options.scope };
+        let question =
+            Question { sql: sql.to_owned(), values: Vec::new(), rows_max, scope: options.scope, facts: None };
         let snapshot = self.shared.store.snapshot();
         self.ask(question, snapshot, self.deadline()).await
     }
@@ -166,6 +179,14 @@ impl Engine {
 
     pub(crate) fn coverage(&self) -> &Arc<CoverageCache> {
         &self.shared.coverage
+    }
+
+    pub(crate) fn rollups(&self) -> &Rollups {
+        &self.shared.rollups
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -221,12 +242,30 @@ impl Engine {
 
 impl Shared {
     async fn answer(&self, question: Question, snapshot: &Snapshot, deadline: Instant) -> Result<Answer, QueryError> {
+        let rows_max = question.rows_max;
+        let (state, plan) = self.planned(question, snapshot, deadline).await?;
+        let gathered = self.gather(&state, &plan, rows_max).await?;
+        Ok(Answer::new(gathered, snapshot.data_version().to_string()))
+    }
+
+    pub(crate) fn memory_bytes_max(&self) -> usize {
+        self.limits.memory_bytes_max
+    }
+
+    /// The plan of `question` over `snapshot`, and the session to run it in.
+    pub(crate) async fn planned(
+        &self,
+        question: Question,
+        snapshot: &Snapshot,
+        deadline: Instant,
+    ) -> Result<(SessionState, LogicalPlan), QueryError> {
         let memory = self.limits.memory_bytes_max;
         let statement = guard::parse(&question.sql, &self.limits)?;
-        let relations = guard::relations(self.base.state(), &statement)?;
+        let named = guard::named(self.base.state(), &statement, question.facts.is_some())?;
+        let tables = Tables { relations: named.relations, facts: named.facts, of: question.facts };
         let state = self
             .base
-            .open(snapshot, &relations, &question.scope, budget(&self.limits, deadline, 1))
+            .open(snapshot, &tables, &question.scope, budget(&self.limits, deadline, 1))
             .await
             .map_err(|error| QueryError::planning(error, memory))?;
         let plan = state.statement_to_plan(statement).await.map_err(|error| QueryError::planning(error, memory))?;
@@ -234,8 +273,7 @@ impl Shared {
         let plan = plan.with_param_values(question.values).map_err(|error| QueryError::planning(error, memory))?;
         let state = with_budget(state, budget(&self.limits, deadline, guard::calls(&plan)));
         let plan = limited(plan, question.rows_max).map_err(|error| QueryError::planning(error, memory))?;
-        let gathered = self.gather(&state, &plan, question.rows_max).await?;
-        Ok(Answer::new(gathered, snapshot.data_version().to_string()))
+        Ok((state, plan))
     }
 
     /// Runs `plan` and keeps as many rows as may be.
@@ -258,7 +296,8 @@ impl Shared {
         let memory = self.limits.memory_bytes_max;
         let planning = |error| QueryError::planning(error, memory);
         let budget = budget(&self.limits, deadline, 1);
-        let state = self.base.open(snapshot, &views::RELATIONS, &Scope::All, budget).await.map_err(planning)?;
+        let all = Tables { relations: views::RELATIONS.to_vec(), ..Tables::default() };
+        let state = self.base.open(snapshot, &all, &Scope::All, budget).await.map_err(planning)?;
         let mut tables = Vec::with_capacity(views::RELATIONS.len());
         for relation in &views::RELATIONS {
             let sql = format!("SELECT * FROM {}", relation.name);

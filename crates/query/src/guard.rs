@@ -22,6 +22,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use crate::error::QueryError;
 use crate::limits::Limits;
 use crate::nearest::nearest;
+use crate::rollup::FactTable;
 use crate::views;
 
 /// Nesting of a statement. Generated SQL stays under 20; the parser uses stack for each level.
@@ -172,11 +173,33 @@ fn first_word(text: &str) -> String {
     text.split_whitespace().next().unwrap_or("this").to_uppercase()
 }
 
-/// The relations that `statement` names, each known. Functions in the place of a table name none; those there are
-/// (`generate_series`) make rows and read nothing.
-pub(crate) fn relations(state: &SessionState, statement: &Statement) -> Result<Vec<views::Relation>, QueryError> {
-    let named = state.resolve_table_references(statement).map_err(|error| QueryError::planning(error, 0))?;
-    named.iter().filter(|reference| !is_function(state, reference)).map(relation).collect()
+/// What a statement names.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    pub(crate) relations: Vec<views::Relation>,
+    /// Tables of facts, by name.
+    pub(crate) facts: Vec<(String, FactTable)>,
+}
+
+/// What `statement` names, each known; tables of facts only where there are any. Functions in the place of a table name
+/// none; those there are (`generate_series`) make rows and read nothing.
+pub(crate) fn named(state: &SessionState, statement: &Statement, has_facts: bool) -> Result<Named, QueryError> {
+    let references = state.resolve_table_references(statement).map_err(|error| QueryError::planning(error, 0))?;
+    let mut named = Named::default();
+    for reference in references.iter().filter(|reference| !is_function(state, reference)) {
+        match fact_table(reference).filter(|_| has_facts) {
+            Some(table) => named.facts.push(table),
+            None => named.relations.push(relation(reference)?),
+        }
+    }
+    Ok(named)
+}
+
+fn fact_table(reference: &TableReference) -> Option<(String, FactTable)> {
+    match reference {
+        TableReference::Bare { table } => Some((table.to_string(), FactTable::named(table)?)),
+        _ => None,
+    }
 }
 
 fn is_function(state: &SessionState, reference: &TableReference) -> bool {

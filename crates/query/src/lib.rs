@@ -19,6 +19,7 @@ mod kpi;
 mod limits;
 mod nearest;
 mod prune;
+mod rollup;
 mod scan;
 mod scope;
 mod session;
@@ -35,6 +36,7 @@ pub use kpi::{
     KpiAnswer, Parameter, ParameterKind, Params, Privacy, Ratio, Shape, TimeRange,
 };
 pub use limits::Limits;
+pub use rollup::{RollupFigures, RollupFiles, RollupProgress};
 pub use scope::Scope;
 pub use views::{ColumnInfo, TableInfo};
 pub use zone::{UnknownZone, Zone};

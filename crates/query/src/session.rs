@@ -20,6 +20,7 @@ use store::{Snapshot, Store, Table};
 
 use crate::functions::{self, Budget};
 use crate::limits::Limits;
+use crate::rollup::{FactProvider, FactTable, Facts};
 use crate::scan::{Place, SnapshotTable};
 use crate::scope::Scope;
 use crate::views::{Relation, Rows, find};
@@ -29,6 +30,16 @@ const TABLES_URL: &str = "tables://hubscope";
 
 const CATALOG: &str = "hubscope";
 const SCHEMA: &str = "public";
+
+/// What a statement may name.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) relations: Vec<Relation>,
+    /// Tables of facts, by name.
+    pub(crate) facts: Vec<(String, FactTable)>,
+    /// What those are made of: rows that the question's scope allows, and no others.
+    pub(crate) of: Option<Facts>,
+}
 
 /// What all queries share: functions, optimiser, memory, cached footers.
 #[derive(Debug)]
@@ -67,11 +78,11 @@ impl Base {
         &self.state
     }
 
-    /// A session in which `relations` of `snapshot` can be named, with the rows that `scope` allows, and nothing else.
+    /// A session in which `tables` of `snapshot` can be named, with the rows that `scope` allows, and nothing else.
     pub(crate) async fn open(
         &self,
         snapshot: &Snapshot,
-        relations: &[Relation],
+        tables: &Tables,
         scope: &Scope,
         budget: Budget,
     ) -> Result<SessionState> {
@@ -85,8 +96,13 @@ impl Base {
             .with_config(config)
             .with_catalog_list(Arc::new(catalogs))
             .build();
-        for relation in relations {
+        for relation in &tables.relations {
             self.register(&state, schema.as_ref(), snapshot, *relation, scope).await?;
+        }
+        for (name, table) in &tables.facts {
+            if let (Some(facts), false) = (&tables.of, schema.table_exist(name)) {
+                schema.register_table(name.clone(), Arc::new(FactProvider::new(*table, facts.clone())))?;
+            }
         }
         Ok(state)
     }

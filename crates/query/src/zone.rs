@@ -18,6 +18,9 @@ use crate::nearest::{hint, nearest};
 /// Days beyond these (about the years -6200 and 9900) are cut in UTC: no calendar reaches further.
 const DAYS_WITH_RULES: Range<i32> = -3_000_000..2_900_000;
 
+const MICROS_AN_HOUR: i64 = 3_600_000_000;
+const MICROS_A_DAY: i64 = 24 * MICROS_AN_HOUR;
+
 /// Names like these stand in the zone data for its own use.
 const NOT_ZONES: [&str; 3] = ["posixrules", "localtime", "Factory"];
 
@@ -85,6 +88,14 @@ impl Zone {
     /// The day that holds `time`.
     pub fn day(&self, time: EventTime) -> Day {
         Days::of(self).day(time)
+    }
+
+    /// The hour of the day, 0 to 23, that a clock there shows at `time`; in UTC beyond the years that a calendar holds.
+    pub(crate) fn hour(&self, time: EventTime) -> i32 {
+        match Timestamp::from_microsecond(time.micros()) {
+            Ok(instant) => i32::from(self.rules.to_datetime(instant).hour()),
+            Err(_) => i32::try_from(time.micros().rem_euclid(MICROS_A_DAY) / MICROS_AN_HOUR).unwrap_or(0),
+        }
     }
 
     /// From the first instant of `from` to that of `to`.

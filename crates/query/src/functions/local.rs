@@ -45,16 +45,17 @@ impl Local {
     fn new(name: &'static str, grain: Grain) -> Self {
         Self { name, grain, signature: Signature::any(2, Volatility::Immutable) }
     }
+}
 
-    fn zone(&self, zone: &ColumnarValue) -> Result<Zone> {
-        let ColumnarValue::Scalar(zone) = zone else {
-            return exec_err!("the zone of {} is one text for all rows", self.name);
-        };
-        let Some(Some(name)) = zone.try_as_str() else {
-            return exec_err!("the zone of {} is a text, as in Europe/Berlin", self.name);
-        };
-        Zone::named(name).map_err(|error| exec_datafusion_err!("{error}"))
-    }
+/// The one zone that a call of the function `name` was given.
+pub(super) fn zone_of(name: &str, zone: &ColumnarValue) -> Result<Zone> {
+    let ColumnarValue::Scalar(zone) = zone else {
+        return exec_err!("the zone of {name} is one text for all rows");
+    };
+    let Some(Some(zone)) = zone.try_as_str() else {
+        return exec_err!("the zone of {name} is a text, as in Europe/Berlin");
+    };
+    Zone::named(zone).map_err(|error| exec_datafusion_err!("{error}"))
 }
 
 impl ScalarUDFImpl for Local {
@@ -80,7 +81,7 @@ impl ScalarUDFImpl for Local {
             budget.check_time()?;
         }
         let [time, zone] = super::take_two(&args.args)?;
-        let zone = self.zone(zone)?;
+        let zone = zone_of(self.name, zone)?;
         let times = match time {
             ColumnarValue::Array(times) => Arc::clone(times),
             ColumnarValue::Scalar(time) => time.to_array()?,

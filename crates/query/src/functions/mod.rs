@@ -5,6 +5,7 @@ mod budget;
 mod concat;
 mod field;
 mod local;
+mod local_hour;
 mod operators;
 mod pointer;
 mod repeat_key;
@@ -48,6 +49,7 @@ fn ours() -> Vec<ScalarUDF> {
         ScalarUDF::from(local::Local::date()),
         ScalarUDF::from(local::Local::week()),
         ScalarUDF::from(local::Local::month()),
+        ScalarUDF::from(local_hour::LocalHour::new()),
         ScalarUDF::from(spec::SpecPart::repo()),
         ScalarUDF::from(spec::SpecPart::reference()),
         ScalarUDF::from(spec::RepoKey::new()),

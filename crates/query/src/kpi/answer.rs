@@ -51,6 +51,8 @@ pub struct KpiAnswer {
     pub excluded: Vec<Excluded>,
     /// What else a reader must know.
     pub notes: Vec<String>,
+    /// Whether facts that are kept were read; if not, events were.
+    pub is_from_rollup: bool,
     /// The values of the parameters, as text.
     pub parameters: Vec<(String, String)>,
 }

@@ -4,7 +4,10 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use serde::Deserialize;
 
 use super::params::{COMMON, Parameter, ParameterKind, check_default, common};
-use super::{Audience, ChartKind, DefaultRange, Exclusion, Grain, HeadlineKind, Kpi, Privacy, Shape};
+use super::{
+    Audience, Before, ChartKind, DefaultRange, Exclusion, FactsNeeded, Grain, HeadlineKind, Kpi, Privacy, Shape,
+};
+use crate::rollup::Rollup;
 
 /// The line around the front matter.
 const FENCE: &str = "+++";
@@ -42,6 +45,7 @@ struct FrontMatter {
     ratio: Option<RatioTable>,
     #[serde(default)]
     marks_history: bool,
+    rollup: Option<RollupTable>,
     needs: Vec<String>,
     privacy: Privacy,
     definition: u32,
@@ -82,6 +86,19 @@ impl FirstTable {
 #[serde(deny_unknown_fields)]
 struct RatioTable {
     whole: String,
+}
+
+/// Which facts it reads, and how far before the range.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollupTable {
+    of: String,
+    #[serde(default)]
+    days_before: u16,
+    #[serde(default)]
+    ever_before: bool,
+    #[serde(default)]
+    days_after: u16,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +164,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         _ => return Err(at_key(file, front, "[range]", "a range has either days, weeks or months, and at least one")),
     };
     let shape = shape(file, front, &matter)?;
+    let rollup = matter.rollup.as_ref().map(|table| rollup(file, front, table)).transpose()?;
     let headline = headline(file, front, matter.headline)?;
     let mut parameters = matter
         .parameter
@@ -167,6 +185,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         shape,
         whole: matter.ratio.map(|ratio| ratio.whole).unwrap_or_default(),
         marks_history: matter.marks_history,
+        rollup,
         chart: matter.chart,
         needs: matter.needs,
         privacy: matter.privacy,
@@ -193,6 +212,16 @@ fn shape(file: &str, front: &str, matter: &FrontMatter) -> Result<Shape, Catalog
         (None, Some(_)) => Ok(Shape::Ratio),
         (None, None) => Ok(Shape::Plain),
     }
+}
+
+fn rollup(file: &str, front: &str, table: &RollupTable) -> Result<FactsNeeded, CatalogueError> {
+    let Some(of) = Rollup::named(&table.of) else {
+        let known: Vec<&str> = Rollup::ALL.into_iter().map(Rollup::name).collect();
+        let problem = format!("there is no rollup '{}'; there are {}", table.of, known.join(", "));
+        return Err(at_key(file, front, "rollup", problem));
+    };
+    let before = if table.ever_before { Before::Ever } else { Before::Days(table.days_before) };
+    Ok(FactsNeeded { of, before, days_after: table.days_after })
 }
 
 fn headline(file: &str, front: &str, table: Option<HeadlineTable>) -> Result<HeadlineKind, CatalogueError> {

@@ -18,12 +18,14 @@ use std::fmt;
 pub use answer::{Change, Comparison, Excluded, Headline, KpiAnswer, Ratio};
 pub(crate) use answer::{counted, grouped};
 pub use file::CatalogueError;
+pub(crate) use params::timestamp;
 pub use params::{Compare, Parameter, ParameterKind, Params};
 pub use range::TimeRange;
 pub(crate) use range::{period_end, period_of, periods};
 
 use crate::error::QueryError;
 use crate::nearest::nearest;
+use crate::rollup::Rollup;
 
 /// One question of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub struct Kpi {
     pub file: String,
     /// Of a ratio, what its denominator counts.
     pub(crate) whole: String,
+    /// The facts that its statements read, if they read any.
+    pub(crate) rollup: Option<FactsNeeded>,
     /// Whether the beginning of the data changes what is counted, so that it is told.
     pub(crate) marks_history: bool,
     /// Its place on the first page of an audience, the least first.
@@ -147,6 +151,26 @@ pub(crate) enum DefaultRange {
     Months(u16),
 }
 
+/// Which facts a question reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FactsNeeded {
+    pub(crate) of: Rollup,
+    /// How much of what was before the range it looks at.
+    pub(crate) before: Before,
+    /// How many days after the range.
+    pub(crate) days_after: u16,
+}
+
+/// How much of what was before its range a question looks at. Facts that are kept know all of it; those made of events
+/// for one question know as much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// So many days.
+    Days(u16),
+    /// Everything.
+    Ever,
+}
+
 /// The number above the chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeadlineKind {
@@ -171,6 +195,11 @@ impl Kpi {
     /// The help as HTML; mark-up in the text itself stays text.
     pub fn help_html(&self) -> String {
         file::html(&self.help)
+    }
+
+    /// Whether its statements read facts that are kept, or could be.
+    pub fn reads_rollup(&self) -> bool {
+        self.rollup.is_some()
     }
 
     /// Its place among what `audience` asks first.

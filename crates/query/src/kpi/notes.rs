@@ -5,6 +5,8 @@ use event::Day;
 use super::Grain;
 use super::range::TimeRange;
 use super::series::Period;
+use crate::rollup::NotReady;
+use crate::zone::Zone;
 
 /// `1 day`, `3 weeks`.
 fn several(number: usize, one: &str) -> String {
@@ -82,4 +84,16 @@ pub(super) fn unequal(now: TimeRange, now_missing: usize, then: TimeRange, then_
         then.from,
         then.last()
     )
+}
+
+/// That the answer was made of events.
+pub(super) fn from_events(why: NotReady, zone: &Zone) -> String {
+    match why {
+        NotReady::Soon => {
+            "Counted from the events themselves: what is kept ready for this is still being made.".to_owned()
+        }
+        NotReady::Zone => {
+            format!("Counted from the events themselves: nothing is kept ready for days as {zone} cuts them.")
+        }
+    }
 }

@@ -13,12 +13,13 @@ use super::notes;
 use super::params::{Checked, Compare, Params, check, timestamp};
 use super::range::{TimeRange, compared, period_end, period_of, periods, resolve};
 use super::series::{self, DENOMINATOR_MIN, Period, Series};
-use super::{Exclusion, Grain, HeadlineKind, Kpi, Privacy, Shape};
+use super::{Before, Exclusion, Grain, HeadlineKind, Kpi, Privacy, Shape};
 use crate::answer::Answer;
 use crate::coverage::Known;
 use crate::engine::{Engine, Question};
 use crate::error::QueryError;
 use crate::nearest::{hint, nearest};
+use crate::rollup::{Cell, Facts, NotReady};
 use crate::scope::Scope;
 use crate::views::{self, Relation};
 use crate::zone::Zone;
@@ -41,7 +42,12 @@ impl Engine {
         let zone = self.zone_asked(kpi, &checked, &relation, hub.as_deref(), &known);
         let days = known.days(&relation, hub.as_deref(), &zone);
         let scope = hub.clone().map_or(Scope::All, Scope::Hub);
-        Asking { engine: self, kpi, checked, snapshot, deadline, scope, zone, days }.answer().await
+        let facts = match &kpi.rollup {
+            Some(needed) => Some(self.facts(needed.of, &scope, &zone, (&snapshot, &known), deadline).await?),
+            None => None,
+        };
+        let made = tokio::sync::Mutex::default();
+        Asking { engine: self, kpi, checked, snapshot, deadline, scope, zone, days, facts, made }.answer().await
     }
 
     /// The hub that the rows are of: the one asked about, or the one that the caller may see.
@@ -88,6 +94,9 @@ impl Engine {
     }
 }
 
+/// From so many events on it takes longer to read them than facts that are kept.
+const EVENTS_FELT_MIN: u64 = 100_000;
+
 /// Hubs that an error names.
 const HUBS_TOLD_MAX: usize = 20;
 
@@ -101,6 +110,10 @@ struct Asking<'a> {
     zone: Zone,
     /// The days that are known.
     days: BTreeSet<Day>,
+    /// The facts that the question reads, if it reads any: those that are kept, or why there are none.
+    facts: Option<Result<Arc<Cell>, NotReady>>,
+    /// Those made of events in their place, by the range that they were made for.
+    made: tokio::sync::Mutex<BTreeMap<(Day, Day), Arc<Cell>>>,
 }
 
 /// The number above the chart; of a ratio with its two numbers, and without the percentage when they are small.
@@ -149,6 +162,7 @@ impl Asking<'_> {
             unfinished,
             excluded,
             notes,
+            is_from_rollup: matches!(self.facts, Some(Ok(_))),
         };
         answer.message = message(self.kpi, &answer);
         Ok(answer)
@@ -328,7 +342,14 @@ impl Asking<'_> {
             told.push(notes::history(*first));
         }
         told.extend(unfinished.map(|period| notes::unfinished(self.kpi.grain, period)));
+        told.extend(self.told_of_facts());
         told
+    }
+
+    /// That nothing was kept ready for this answer, where that could be felt.
+    fn told_of_facts(&self) -> Option<String> {
+        let Some(Err(why)) = self.facts else { return None };
+        (self.snapshot.events.rows() >= EVENTS_FELT_MIN).then(|| notes::from_events(why, &self.zone))
     }
 
     async fn excluded(&self, exclusion: &Exclusion, range: TimeRange) -> Result<Excluded, QueryError> {
@@ -352,8 +373,32 @@ impl Asking<'_> {
     async fn ask(&self, sql: &str, range: TimeRange) -> Result<Answer, QueryError> {
         let rows_max = self.engine.limits().rows_max;
         let scope = self.scope.clone();
-        let question = Question { sql: sql.to_owned(), values: self.values(range), rows_max, scope };
+        let facts = self.facts_of(range).await?;
+        let question = Question { sql: sql.to_owned(), values: self.values(range), rows_max, scope, facts };
         self.engine.ask(question, Arc::clone(&self.snapshot), self.deadline).await
+    }
+
+    /// What the tables of facts hold for `range`.
+    async fn facts_of(&self, range: TimeRange) -> Result<Option<Facts>, QueryError> {
+        let (Some(needed), Some(facts)) = (&self.kpi.rollup, &self.facts) else { return Ok(None) };
+        let of = |cell: &Arc<Cell>| Some(Facts { cell: Arc::clone(cell), range: range.from..range.to });
+        if let Ok(cell) = facts {
+            return Ok(of(cell));
+        }
+        let from = match needed.before {
+            Before::Days(days) => Day::from_number(range.from.number().saturating_sub(i32::from(days))),
+            Before::Ever => self.days.first().copied().unwrap_or(range.from).min(range.from),
+        };
+        let to = Day::from_number(range.to.number().saturating_add(i32::from(needed.days_after)));
+        let mut made = self.made.lock().await;
+        if let Some(cell) = made.get(&(from, to)) {
+            return Ok(of(cell));
+        }
+        let (days, deadline) = ((from, to), self.deadline);
+        let cell = self.engine.facts_from_events(needed.of, &self.scope, &self.zone, days, &self.snapshot, deadline);
+        let cell = cell.await?;
+        made.insert(days, Arc::clone(&cell));
+        Ok(of(&cell))
     }
 
     fn values(&self, range: TimeRange) -> Vec<(String, ScalarValue)> {
@@ -363,6 +408,10 @@ impl Asking<'_> {
         let instants = self.zone.instants(range.from, range.to);
         values.push(("from".to_owned(), timestamp(instants.start)));
         values.push(("to".to_owned(), timestamp(instants.end)));
+        values.push(("first_day".to_owned(), ScalarValue::Date32(Some(range.from.number()))));
+        values.push(("end_day".to_owned(), ScalarValue::Date32(Some(range.to.number()))));
+        values.push(("today".to_owned(), ScalarValue::Date32(Some(self.today().number()))));
+        values.push(("now".to_owned(), timestamp(self.engine.clock().now())));
         values.push(("zone".to_owned(), ScalarValue::Utf8(Some(self.zone.name().to_owned()))));
         values
     }

@@ -56,8 +56,12 @@ pub(crate) fn complete(answer: Answer, shape: &Shape, periods: &[Period]) -> Res
 
 fn plain(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
     let mut values: BTreeMap<Day, Option<f64>> = periods.iter().map(|period| (period.start, empty(*period))).collect();
+    let gaps: BTreeSet<Day> = periods.iter().filter(|period| !period.is_covered).map(|period| period.start).collect();
     for (day, [value]) in numbers(&answer, ["value"])? {
-        values.insert(day, value);
+        // Of a window that ends with a day nobody watched a number is known, but nothing of the day.
+        if !gaps.contains(&day) {
+            values.insert(day, value);
+        }
     }
     let days: ArrayRef = Arc::new(Date32Array::from_iter_values(values.keys().map(|day| day.number())));
     let column: ArrayRef = Arc::new(values.values().copied().collect::<Float64Array>());

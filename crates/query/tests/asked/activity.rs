@@ -44,7 +44,7 @@ const ORIGINS: [Option<&str>; 5] =
     [Some("gke.mybinder.org"), Some("GKE.mybinder.org:443"), Some("ovh.mybinder.org"), Some(""), None];
 
 /// What happens around the day of a scene.
-fn world(zone: &str, day: Date, seed: u64) -> World {
+pub(crate) fn world(zone: &str, day: Date, seed: u64) -> World {
     let zone = TimeZone::get(zone).unwrap();
     let mut chance = Chance::new(seed);
     let midnight = |offset: i64| day.checked_add(offset.days()).unwrap().to_zoned(zone.clone()).unwrap();
@@ -86,7 +86,7 @@ fn world(zone: &str, day: Date, seed: u64) -> World {
 }
 
 /// A sandbox to which all of `world` was told, half of it flushed.
-async fn told(world: &World) -> Sandbox {
+pub(crate) async fn told(world: &World) -> Sandbox {
     let zone = world.zone.iana_name().unwrap();
     let hubs = Hubs::new().with("north", zone).unwrap().with("south", zone).unwrap();
     let mut sandbox = Sandbox::new().await.with_hubs(hubs);
@@ -275,6 +275,10 @@ async fn answers_equal_a_walk_over_the_events_in_every_zone() {
     for (number, (zone, day)) in SCENES.into_iter().enumerate() {
         let world = world(zone, day, number as u64 + 1);
         let sandbox = told(&world).await;
+        // Half of the worlds is answered from facts that are kept, with what came since made anew.
+        if number % 2 == 1 {
+            sandbox.engine.refresh_rollups(&|_| {}).await.unwrap();
+        }
         let what = format!("{zone} {day}");
         let range = (day.checked_sub(12.days()).unwrap(), day.checked_add(14.days()).unwrap());
         check(&sandbox, &world, None, range, &what).await;

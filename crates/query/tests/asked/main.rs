@@ -2,12 +2,15 @@
 
 mod activity;
 mod answers;
+mod catalogue;
 mod charts;
 mod coverage;
 mod hostile;
 mod kpis;
 mod limits;
 mod oracle;
+mod rollups;
 mod sandbox;
 mod scopes;
 mod sql;
+
