@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use event::{Batch, CollectorId, Day, Door, EventTime, Row};
 use query::{Catalogue, Engine, Hubs, KpiAnswer, Limits, Params, Scope};
-use store::{Derived, ImportUnit, Rewrite, Share, Table};
+use store::{Derived, ImportUnit, Rewrite, Rows, Share, Table};
 
 use crate::oracle::Chance;
 use crate::sandbox::{CATALOGUE, Sandbox, at, launch_from, lines, server_action_of};
@@ -151,7 +151,7 @@ async fn import(sandbox: &Sandbox, chance: &mut Chance, day: Day, version: u8) {
         key: None,
         rows,
     };
-    let unit = ImportUnit { day, sha256: [version; 32], batch };
+    let unit = ImportUnit { day, sha256: [version; 32], pieces: vec![Rows::build(&batch)] };
     sandbox.store.import(&CollectorId::of_import("archive"), vec![unit]).await.unwrap();
 }
 
