@@ -16,11 +16,17 @@ pub enum Door {
     CloudLog,
     /// `import archive`: daily files of a public archive.
     Archive,
+    /// Our own polls of a hub's REST API.
+    Poll,
+    /// `import hub-log`: a hub's own log.
+    HubLog,
+    /// `import hub-db`: a hub's own database.
+    HubDb,
 }
 
 impl Door {
     /// Every door.
-    pub const ALL: [Self; 3] = [Self::Http, Self::CloudLog, Self::Archive];
+    pub const ALL: [Self; 6] = [Self::Http, Self::CloudLog, Self::Archive, Self::Poll, Self::HubLog, Self::HubDb];
 
     /// The name as it stands in tables and metrics.
     pub fn name(self) -> &'static str {
@@ -28,6 +34,9 @@ impl Door {
             Self::Http => "http",
             Self::CloudLog => "cloud-log",
             Self::Archive => "archive",
+            Self::Poll => "poll",
+            Self::HubLog => "hub-log",
+            Self::HubDb => "hub-db",
         }
     }
 

@@ -11,6 +11,7 @@ pub mod pyjson;
 mod reason;
 mod repair;
 mod revision;
+pub mod schemas;
 mod time;
 
 pub use batch::{Admitted, Batch, Door, Quarantined, RequestKey, Row, Verdict};

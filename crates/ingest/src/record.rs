@@ -124,6 +124,9 @@ fn door_number(door: Door) -> u8 {
         Door::Http => 1,
         Door::CloudLog => 2,
         Door::Archive => 3,
+        Door::Poll => 4,
+        Door::HubLog => 5,
+        Door::HubDb => 6,
     }
 }
 
@@ -205,6 +208,9 @@ pub fn decode(payload: &[u8], registry: &Registry) -> Result<Batch, DecodeError>
         1 => Door::Http,
         2 => Door::CloudLog,
         3 => Door::Archive,
+        4 => Door::Poll,
+        5 => Door::HubLog,
+        6 => Door::HubDb,
         _ => return reader.damaged("the number of a door"),
     };
     let received = EventTime::from_micros(reader.signed()?);

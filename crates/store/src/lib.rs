@@ -71,7 +71,7 @@ pub use retention::Retention;
 pub use rewrite::{Rewrite, Rewritten, Share};
 pub use rows::{Rows, is_suspect};
 pub use scan::{Scan, Selection};
-pub use snapshot::{Snapshot, TableSnapshot};
+pub use snapshot::{Contents, Snapshot, TableSnapshot};
 pub use status::{FlushStatus, Status, TableStatus};
 pub use store::Store;
 pub use verify::{Fault, FaultKind, Listed, Progress, Step, Verified, verify_derived, verify_files};

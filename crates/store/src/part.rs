@@ -48,6 +48,11 @@ impl Part {
         self.time.is_none_or(|(least, greatest)| least < range.end && range.start <= greatest)
     }
 
+    /// Whether a row of it can be of the schema `id`; true when unknown.
+    pub fn may_hold_schema(&self, id: &str) -> bool {
+        self.schema.as_ref().is_none_or(|(least, greatest)| &**least <= id && id <= &**greatest)
+    }
+
     /// From a file entry of the Delta log. `stats` is the log's JSON.
     pub(crate) fn from_log(path: &str, size: u64, stats: Option<&str>) -> Self {
         let stats: Value = stats.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();

@@ -57,13 +57,14 @@ pub struct Scan {
     snapshot: TableSnapshot,
     columns: Option<Vec<String>>,
     selection: Selection,
+    schemas: Option<Vec<String>>,
 }
 
 impl Scan {
     /// All rows and columns of `snapshot`, whose parts lie in `dir` ([`crate::Store::table_dir`]).
     pub fn new(table: Table, dir: &Path, snapshot: &TableSnapshot) -> Self {
         let (dir, snapshot) = (dir.to_owned(), snapshot.clone());
-        Self { dir, table, snapshot, columns: None, selection: Selection::All }
+        Self { dir, table, snapshot, columns: None, selection: Selection::All, schemas: None }
     }
 
     /// Only these columns, in this order. Names that the table lacks are left out.
@@ -80,6 +81,13 @@ impl Scan {
         self
     }
 
+    /// Of these rows, only events of the schemas of these ids. Parts and row groups without any are not read.
+    #[must_use]
+    pub fn schemas(mut self, ids: &[&str]) -> Self {
+        self.schemas = Some(ids.iter().map(|id| (*id).to_owned()).collect());
+        self
+    }
+
     /// Schema of the batches.
     pub fn schema(&self) -> SchemaRef {
         let Some(names) = &self.columns else { return Arc::clone(&self.snapshot.schema) };
@@ -87,11 +95,34 @@ impl Scan {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
+    fn may_be_in(&self, part: &Part) -> bool {
+        let of_schema = || self.schemas.iter().flatten().any(|id| part.may_hold_schema(id));
+        self.selection.may_be_in(part) && (self.schemas.is_none() || of_schema())
+    }
+
+    fn may_be_in_group(&self, group: &RowGroupMetaData) -> bool {
+        let bounds = || texts(group, "schema");
+        let of_schema = |id: &String| bounds().is_none_or(|(low, high)| low <= id.as_bytes() && id.as_bytes() <= high);
+        self.selection.may_be_in_group(group) && self.schemas.as_ref().is_none_or(|ids| ids.iter().any(of_schema))
+    }
+
+    fn filter(&self, batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+        let batch = match &self.schemas {
+            None => batch.clone(),
+            Some(ids) => {
+                let column = batch.column_by_name("schema").map(|column| column.as_string::<i32>());
+                let wanted = |own: Option<&str>| own.is_some_and(|own| ids.iter().any(|id| id == own));
+                let mask: BooleanArray = column.into_iter().flatten().map(|own| Some(wanted(own))).collect();
+                filter_record_batch(batch, &mask)?
+            }
+        };
+        self.selection.filter(&batch)
+    }
+
     /// The rows, batch by batch: parts in their order, then the tail. No batch is empty.
     pub fn read(self) -> Batches {
         let schema = self.schema();
-        let parts: Vec<Part> =
-            self.snapshot.parts.iter().filter(|part| self.selection.may_be_in(part)).cloned().rev().collect();
+        let parts: Vec<Part> = self.snapshot.parts.iter().filter(|part| self.may_be_in(part)).cloned().rev().collect();
         let tail: Vec<RecordBatch> = self.snapshot.tail.iter().cloned().rev().collect();
         Batches { scan: self, schema, parts, tail, open: None }
     }
@@ -144,7 +175,7 @@ impl Iterator for Batches {
                 Ok(batch) => batch,
                 Err(error) => return Some(Err(error)),
             };
-            let selected = self.scan.selection.filter(&batch).and_then(|batch| conform(&batch, &self.schema));
+            let selected = self.scan.filter(&batch).and_then(|batch| conform(&batch, &self.schema));
             match selected {
                 Ok(batch) if batch.num_rows() == 0 => {}
                 Ok(batch) => return Some(Ok(batch)),
@@ -180,7 +211,10 @@ impl Batches {
 
     fn open(&self, part: Part) -> Result<Open, TableError> {
         let wanted: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let reader = open_part(&self.scan.dir, &part, &wanted, &self.scan.selection, BATCH_ROWS)
+        let of_group = |group: &RowGroupMetaData| self.scan.may_be_in_group(group);
+        let mut wanted: Vec<&str> = wanted.into_iter().chain(self.scan.selection.columns().iter().copied()).collect();
+        wanted.extend(self.scan.schemas.iter().map(|_| "schema"));
+        let reader = open_groups(&self.scan.dir, &part, &wanted, of_group, BATCH_ROWS)
             .map_err(|source| TableError::read(self.scan.table, &part.path, source))?;
         Ok(Open { part, reader })
     }
@@ -195,13 +229,24 @@ pub(crate) fn open_part(
     selection: &Selection,
     batch_rows: usize,
 ) -> Result<ParquetRecordBatchReader, parquet::errors::ParquetError> {
+    let names: Vec<&str> = wanted.iter().chain(selection.columns()).copied().collect();
+    open_groups(dir, part, &names, |group| selection.may_be_in_group(group), batch_rows)
+}
+
+/// A reader of the columns `wanted` of the row groups of which `of_group` says so.
+fn open_groups(
+    dir: &Path,
+    part: &Part,
+    wanted: &[&str],
+    of_group: impl Fn(&RowGroupMetaData) -> bool,
+    batch_rows: usize,
+) -> Result<ParquetRecordBatchReader, parquet::errors::ParquetError> {
     let file = Checked::open(&dir.join(&*part.path), part.sums.as_deref())?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let metadata = Arc::clone(builder.metadata());
     let groups: Vec<usize> =
-        (0..metadata.num_row_groups()).filter(|index| selection.may_be_in_group(metadata.row_group(*index))).collect();
-    let names: Vec<&str> = wanted.iter().chain(selection.columns()).copied().collect();
-    let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+        (0..metadata.num_row_groups()).filter(|index| of_group(metadata.row_group(*index))).collect();
+    let mask = ProjectionMask::columns(builder.parquet_schema(), wanted.iter().copied());
     let row_bytes = groups.iter().map(|index| row_bytes(metadata.row_group(*index), &mask)).max().unwrap_or(1).max(1);
     let batch_rows = batch_rows.min(BATCH_BYTES / row_bytes).max(1);
     builder.with_projection(mask).with_row_groups(groups).with_batch_size(batch_rows).build()

@@ -27,6 +27,31 @@ pub struct Snapshot {
     pub(crate) transactions_aside: Arc<Transactions>,
 }
 
+/// What a view is made of: see [`Snapshot::contents`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Through which position (exclusive) each journal is part of it.
+    pub journals: BTreeMap<CollectorId, Position>,
+    /// The days of each import, and what was imported of them.
+    pub imports: BTreeMap<CollectorId, BTreeMap<Day, i64>>,
+    /// How many rows there are, of both tables.
+    pub rows: u64,
+}
+
+impl Contents {
+    /// Whether all that this has more than `before` came from journals, and nothing has left since.
+    pub fn only_extends(&self, before: &Self) -> bool {
+        let mut expected = before.rows;
+        for (collector, reached) in &self.journals {
+            let known = before.journals.get(collector).copied().unwrap_or_default();
+            let Some(more) = reached.0.checked_sub(known.0) else { return false };
+            expected = expected.saturating_add(more);
+        }
+        let is_known = |collector| self.journals.contains_key(collector);
+        self.imports == before.imports && expected == self.rows && before.journals.keys().all(is_known)
+    }
+}
+
 /// One table of a [`Snapshot`].
 #[derive(Clone, Debug)]
 pub struct TableSnapshot {
@@ -62,6 +87,24 @@ impl Snapshot {
             Some((attached, through)) if attached == collector => *through,
             _ => committed(&self.transactions, collector),
         }
+    }
+
+    /// What this view is made of, as far as rows come and go.
+    pub fn contents(&self) -> Contents {
+        let mut contents = Contents::default();
+        for collector in self.journals() {
+            let reached = self.position(&collector);
+            contents.journals.insert(collector, reached);
+        }
+        if let Some((collector, through)) = &self.attached {
+            contents.journals.insert(collector.clone(), *through);
+        }
+        for collector in self.imports() {
+            let ledger = self.import_ledger(&collector);
+            contents.imports.insert(collector, ledger);
+        }
+        contents.rows = self.events.rows() + self.quarantine.rows();
+        contents
     }
 
     /// How many rows of `collector` retention and erasure have taken out of both tables.

@@ -82,7 +82,9 @@ impl Unit {
         let admit = |line: &Bytes| -> Row {
             match self.door {
                 Door::CloudLog => admission.admit_cloud_log_line(line.clone()),
-                Door::Archive | Door::Http => admission.admit_text(line.clone()),
+                Door::Archive | Door::Http | Door::Poll | Door::HubLog | Door::HubDb => {
+                    admission.admit_text(line.clone())
+                }
             }
         };
         let piece = |lines: &[Bytes]| {

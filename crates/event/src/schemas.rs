@@ -1,0 +1,47 @@
+//! The schemas of which events tell of servers: those that hubs emit, and our own, of what polls and logs told.
+//!
+//! A *poll* of a hub is one event [`HUB_POLL`] and, for each server that changed since the poll before, one
+//! [`SERVER_SEEN`] or [`SERVER_GONE`], all of the same time: the instant, by the hub's clock, before which the first
+//! page was not read. A server that is not mentioned by a complete poll was listed again as it was. A *full* poll
+//! mentions every server that it lists, so that one that it does not mention was not there.
+//!
+//! A *list of users* is one event [`USERS_POLL`] and, for each user whose last activity changed, one [`USER_SEEN`],
+//! in the same manner.
+
+/// JupyterHub 1.1 to 4.
+pub const SERVER_ACTION_OF_OLD: &str = "hub.jupyter.org/server-action";
+/// JupyterHub 5 and later.
+pub const SERVER_ACTION: &str = "https://schema.jupyter.org/jupyterhub/events/server-action";
+/// A poll of the active servers of a hub: `before`, `complete`, `full`, `begins`, `servers`.
+pub const HUB_POLL: &str = "schema.hubscope/hub-poll";
+/// A poll listed a server: `username`, `servername`, `started`, `ready`, `last_activity`.
+pub const SERVER_SEEN: &str = "schema.hubscope/server-seen";
+/// A complete poll listed a server no more: `username`, `servername`.
+pub const SERVER_GONE: &str = "schema.hubscope/server-gone";
+/// A list of all users of a hub: `before`, `complete`, `full`, `users`.
+pub const USERS_POLL: &str = "schema.hubscope/users-poll";
+/// A list told of a user: `username`, `last_activity`.
+pub const USER_SEEN: &str = "schema.hubscope/user-seen";
+/// The hub's process began: its time is that of the process, `kept` says what became of the servers.
+pub const HUB_RESTART: &str = "schema.hubscope/hub-restart";
+/// We could not hear the hub, from its time on until `to`.
+pub const HUB_UNHEARD: &str = "schema.hubscope/hub-unheard";
+
+/// What hubs emit.
+pub const EMITTED: [&str; 2] = [SERVER_ACTION_OF_OLD, SERVER_ACTION];
+
+/// What polls told; their events are read from `text`.
+pub const WATCHED: [&str; 7] = [HUB_POLL, SERVER_SEEN, SERVER_GONE, USERS_POLL, USER_SEEN, HUB_RESTART, HUB_UNHEARD];
+
+/// All of them.
+pub const ALL: [&str; 9] = [
+    SERVER_ACTION_OF_OLD,
+    SERVER_ACTION,
+    HUB_POLL,
+    SERVER_SEEN,
+    SERVER_GONE,
+    USERS_POLL,
+    USER_SEEN,
+    HUB_RESTART,
+    HUB_UNHEARD,
+];
