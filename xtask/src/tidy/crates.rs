@@ -12,20 +12,25 @@ use super::Finding;
 use crate::command::Tool;
 
 /// Our crates, and which of ours each may use: the way of an event, downhill.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("event", &[]),
     ("journal", &[]),
     ("schema", &["event"]),
     ("insight", &["event"]),
     ("ingest", &["event", "schema", "journal"]),
     ("store", &["event", "insight"]),
+    ("poll", &["event", "insight"]),
+    ("derive", &["event", "insight", "store"]),
     ("erasure", &["event", "schema", "insight", "store"]),
-    ("query", &["event", "insight", "store"]),
+    ("query", &["event", "insight", "store", "derive"]),
     ("publish", &["event", "schema", "store"]),
     ("server", &["event", "schema", "ingest", "query", "publish"]),
     (
         "hubscope",
-        &["event", "schema", "insight", "journal", "ingest", "store", "erasure", "query", "publish", "server"],
+        &[
+            "event", "schema", "insight", "journal", "ingest", "store", "derive", "erasure", "query", "publish",
+            "server", "poll",
+        ],
     ),
     ("acceptance", &[]),
     ("xtask", &[]),

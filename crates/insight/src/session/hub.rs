@@ -113,13 +113,15 @@ impl Hub {
     pub(crate) fn absent_by(&self, alive: EventTime) -> Option<EventTime> {
         // A poll that began at `alive` may be the one that showed it.
         let first = self.polls.partition_point(|poll| poll.after <= alive);
-        self.polls[first..].iter().find(|poll| !self.is_cold(poll)).map(|poll| poll.before)
+        self.polls[first..].iter().find(|poll| !self.is_cold(poll, alive)).map(|poll| poll.before)
     }
 
-    /// Whether the hub may not have known its servers yet.
-    fn is_cold(&self, poll: &Between) -> bool {
+    /// Whether the hub may not have known yet, of its predecessor's servers, one that lived at `alive`. One of which
+    /// the hub itself has told since its start it does know.
+    fn is_cold(&self, poll: &Between, alive: EventTime) -> bool {
         let since = self.restarts.partition_point(|restart| restart.at <= poll.before);
-        since.checked_sub(1).is_some_and(|index| poll.after < COLD.after(self.restarts[index].at))
+        let up = since.checked_sub(1).map(|index| self.restarts[index].at);
+        up.is_some_and(|up| poll.after < COLD.after(up) && alive <= up)
     }
 
     /// The first restart not before `alive` that kept no server.

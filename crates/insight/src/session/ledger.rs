@@ -119,6 +119,12 @@ impl Ledger {
         self.timelines.get(server).map(|timeline| timeline.rows(&self.hub, as_of)).unwrap_or_default()
     }
 
+    /// All rows that are not settled, in order of their servers. Late servers are among them, with what is known.
+    pub fn unsettled(&self, as_of: EventTime) -> Vec<(Server, Vec<Session>)> {
+        let open = self.timelines.iter().filter(|(_, timeline)| !timeline.is_settled());
+        open.map(|(server, timeline)| (server.clone(), timeline.rows(&self.hub, as_of))).collect()
+    }
+
     /// The servers to be rebuilt.
     pub fn late(&self) -> impl Iterator<Item = &Server> {
         self.late.iter()

@@ -89,7 +89,11 @@ impl<'a> Oracle<'a> {
             if let Some(life) = known.life {
                 let seen_later = life.seen_last >= start.at;
                 let ready_before = life.ready_by.is_some_and(|by| Micros::between(by, start.at) > EVENT_LAG);
-                let polls = self.heap.polls.iter().filter(|poll| poll.after > life.seen_last && !self.is_cold(poll));
+                let polls = self
+                    .heap
+                    .polls
+                    .iter()
+                    .filter(|poll| poll.after > life.seen_last && !self.is_cold(poll, life.seen_last));
                 let gone = polls.min().is_some_and(|poll| poll.before < start.at);
                 let soon = Micros::between(life.started, start.at) <= SPAWN_MAX && !stopped && !gone;
                 if known.event.is_none() && !ready_before && (seen_later || soon) {
@@ -146,9 +150,9 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    fn is_cold(&self, poll: &Between) -> bool {
+    fn is_cold(&self, poll: &Between, alive: EventTime) -> bool {
         let latest = self.heap.restarts.iter().map(|restart| restart.at).filter(|at| *at <= poll.before).max();
-        latest.is_some_and(|at| Micros::between(at, poll.after) < COLD)
+        latest.is_some_and(|at| Micros::between(at, poll.after) < COLD && at >= alive)
     }
 
     /// Whether `instant` is seen to prove the death of a server last seen at `alive`, by E2 or E4.
@@ -157,7 +161,7 @@ impl<'a> Oracle<'a> {
             .heap
             .polls
             .iter()
-            .filter(|poll| poll.after > alive && !self.is_cold(poll))
+            .filter(|poll| poll.after > alive && !self.is_cold(poll, alive))
             .min_by_key(|poll| (poll.after, poll.before));
         let polled = first_poll.is_some_and(|poll| poll.before == instant);
         let absent = self.heap.evidence.contains(&Evidence::Absent(instant)) && instant > alive;

@@ -52,6 +52,8 @@ pub(crate) struct Truth {
     pub(crate) start_heard: bool,
     pub(crate) stop_heard: bool,
     pub(crate) shown: bool,
+    /// When the hub last listed it.
+    pub(crate) listed: Option<i64>,
 }
 
 impl Truth {
@@ -212,6 +214,7 @@ impl Simulation {
             start_heard: false,
             stop_heard: false,
             shown: false,
+            listed: None,
         };
         let spawn_fails = self.random.percent(3) || crash.is_some_and(|(down, _)| down <= started + spawn);
         if spawn_fails {
@@ -333,7 +336,8 @@ impl Simulation {
 
     fn read_pages(&mut self, begin: i64) -> Poll {
         const LIMIT: usize = 3;
-        let is_cold = self.crashes.iter().any(|crash| (crash.up..crash.up + 110 * SECOND).contains(&begin));
+        let is_cold = |crash: &&Crash| (crash.up..crash.up + 110 * SECOND).contains(&begin);
+        let cold_since = self.crashes.iter().find(is_cold).map(|crash| crash.up);
         let mut now = begin;
         let mut listing: Listing<Row> = Listing::default();
         let mut seen = Vec::new();
@@ -343,7 +347,7 @@ impl Simulation {
                 is_whole = false;
                 break;
             }
-            let list = self.active_at(now, is_cold);
+            let list = self.active_at(now, cold_since);
             let end = (listing.offset() + LIMIT).min(list.len());
             let page: Vec<Row> = list.get(listing.offset()..end).unwrap_or_default().to_vec();
             seen.extend(page.iter().flat_map(|row| row.servers.clone()));
@@ -358,14 +362,18 @@ impl Simulation {
         Poll { at, seen, is_complete: is_whole }
     }
 
-    /// The active users, by id, each with their active servers.
-    fn active_at(&mut self, now: i64, is_cold: bool) -> Vec<Row> {
+    /// The active users, by id, each with their active servers. A hub that has just come up has not found all servers of
+    /// its predecessor again; those that it has it lists from then on.
+    fn active_at(&mut self, now: i64, cold_since: Option<i64>) -> Vec<Row> {
         let mut rows: BTreeMap<usize, Row> = BTreeMap::new();
         for (person, truth) in &mut self.truths {
-            if truth.started > now || now >= truth.end || (is_cold && self.random.percent(50)) {
+            let is_to_be_found =
+                cold_since.is_some_and(|up| truth.started < up && truth.listed.is_none_or(|at| at < up));
+            if truth.started > now || now >= truth.end || (is_to_be_found && self.random.percent(50)) {
                 continue;
             }
             truth.shown = true;
+            truth.listed = Some(now);
             let activity = truth.activity.iter().rev().find(|at| **at <= now).copied();
             let sighting = Sighting {
                 user: self.people[*person].name(now),

@@ -1,0 +1,127 @@
+//! The sessions of one hub: its ledger, what polls of it saw, and the rows that can change no more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use event::EventTime;
+use insight::session::{Aliases, Culler, Evidence, Hub, Ledger, Micros, Server, Session, Settings};
+
+use crate::evidence::{Acted, Watched};
+use crate::watch::{Moment, Watch};
+
+/// Evidence is mostly there within a day. What ended longer ago is settled, so that it takes no more work.
+const LATE_MIN: Micros = Micros::from_hours(24);
+
+/// Rows are settled this often, and evidence for settled times makes everything be read again at most as often.
+const SETTLE_INTERVAL: Micros = Micros::from_hours(1);
+
+/// How a hub ends servers by itself, as its operator says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HubSettings {
+    /// The timeout of its culler of idle servers and how often that looks, if one runs.
+    pub culler: Option<Culler>,
+    /// No server runs for longer, if so.
+    pub max_age: Option<Micros>,
+}
+
+impl From<HubSettings> for Settings {
+    fn from(settings: HubSettings) -> Self {
+        Self { culler: settings.culler, max_age: settings.max_age }
+    }
+}
+
+/// A session and whose it is.
+pub(crate) type Owned = (Server, Session);
+
+#[derive(Debug)]
+pub(crate) struct HubLedger {
+    settings: HubSettings,
+    ledger: Ledger,
+    watch: Watch,
+    /// What polls told and was not taken yet, by its instant.
+    moments: BTreeMap<EventTime, Moment>,
+    /// Evidence comes so late at most, as far as it was seen.
+    lateness: Micros,
+    settled: Option<EventTime>,
+}
+
+impl HubLedger {
+    pub(crate) fn new(settings: HubSettings, lateness: Option<Micros>) -> Self {
+        Self {
+            settings,
+            ledger: Ledger::new(Hub::new(settings.into()), Aliases::default()),
+            watch: Watch::default(),
+            moments: BTreeMap::new(),
+            lateness: lateness.unwrap_or(LATE_MIN).max(LATE_MIN),
+            settled: None,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> HubSettings {
+        self.settings
+    }
+
+    pub(crate) fn act(&mut self, acted: &Acted) {
+        let server = self.ledger.server(&acted.server.user, &acted.server.server, acted.event.at);
+        let evidence = if acted.is_start { Evidence::Start(acted.event) } else { Evidence::Stop(acted.event) };
+        self.ledger.add(server, evidence);
+    }
+
+    pub(crate) fn watch(&mut self, told: Watched) {
+        self.moments.entry(told.at).or_default().add(told);
+    }
+
+    /// Takes what polls told. Whether that, and all evidence before, could be taken as it came: if not, everything
+    /// must be read again, and `lateness` is how much later than `now` its time was.
+    pub(crate) fn catch_up(&mut self, now: EventTime) -> Result<(), Late> {
+        let mut oldest: Option<EventTime> = None;
+        for (at, moment) in std::mem::take(&mut self.moments) {
+            if self.watch.take(at, moment, &mut self.ledger).is_err() {
+                oldest = oldest.or(Some(at));
+            }
+        }
+        self.watch.tell_present(&mut self.ledger);
+        if self.ledger.late().next().is_none() && oldest.is_none() {
+            return Ok(());
+        }
+        // Of late events the ledger does not say how late they were; twice as late as was allowed for is tried next.
+        let late = oldest.map_or(Micros(0), |at| Micros::between(at, now));
+        Err(Late { lateness: late.max(self.lateness.plus(self.lateness)) })
+    }
+
+    /// Hands out the rows that nothing but late evidence changes, if it is time to.
+    pub(crate) fn settle(&mut self, now: EventTime) -> Vec<Owned> {
+        if self.settled.is_some_and(|settled| Micros::between(settled, now) < SETTLE_INTERVAL) {
+            return Vec::new();
+        }
+        if self.settled.is_some() {
+            self.lateness = Micros(self.lateness.0 / 2).max(LATE_MIN);
+        }
+        self.settled = Some(now);
+        owned(self.ledger.settle(self.lateness.before(now), now))
+    }
+
+    /// The rows that are not settled, as things stood at `now`.
+    pub(crate) fn open(&self, now: EventTime) -> Vec<Owned> {
+        owned(self.ledger.unsettled(now))
+    }
+
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        self.ledger.counts()
+    }
+}
+
+/// Settled rows may be wrong; everything is to be read again, and settled no sooner than after `lateness`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Late {
+    pub(crate) lateness: Micros,
+}
+
+fn owned(rows: Vec<(Server, Vec<Session>)>) -> Vec<Owned> {
+    rows.into_iter()
+        .flat_map(|(server, sessions)| sessions.into_iter().map(move |session| (server.clone(), session)))
+        .collect()
+}
+
+/// The ledgers of all hubs, by name.
+pub(crate) type Hubs = BTreeMap<Arc<str>, HubLedger>;

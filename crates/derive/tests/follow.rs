@@ -1,0 +1,483 @@
+//! Sessions that follow a store step by step are those that are made anew; and what polls say by mentioning nothing is
+//! what polls that mention everything would have said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use derive::{HubSettings, Rows, Sessions};
+use event::{
+    Admitted, Batch, CollectorId, Column, ColumnKind, Day, Door, EventTime, Position, Repairs, Revision, Row, Value,
+    Verdict, schemas,
+};
+use insight::session::{
+    Aliases, Between, Culler, EventId, Evidence, Hub, Ledger, Micros, Poll, ServerEvent, Session, Sighting,
+};
+use proptest::prelude::*;
+use store::{Cause, ImportUnit, Rewrite, Snapshot, Store, Table};
+
+const BEGAN: i64 = 1_750_000_000_000_000;
+const SECOND: i64 = 1_000_000;
+const HOUR: i64 = 3_600 * SECOND;
+
+fn at(seconds: i64) -> EventTime {
+    EventTime::from_micros(BEGAN + seconds * SECOND)
+}
+
+fn column(name: &str) -> Column {
+    Column { name: name.into(), property: name.into(), kind: ColumnKind::Text }
+}
+
+fn columns() -> Vec<Column> {
+    ["action", "username", "servername"].map(column).to_vec()
+}
+
+fn row(schema: &str, time: EventTime, promoted: [Option<&str>; 3], text: String) -> Row {
+    let revision =
+        Revision { schema: schema.into(), version: "1".into(), hash: "0123456789abcdef".into(), columns: columns() };
+    let promoted = promoted.map(|value| value.map(|value| Value::Text(value.into()))).to_vec();
+    let admitted = Admitted { time, revision: Arc::new(revision), repairs: Repairs::NONE, promoted };
+    Row { text: text.into(), verdict: Verdict::Admitted(admitted) }
+}
+
+fn action(time: EventTime, action: &str, user: &str, server: &str) -> Row {
+    row(schemas::SERVER_ACTION, time, [Some(action), Some(user), Some(server)], "{}".to_owned())
+}
+
+/// What an import of a hub's log brings.
+fn batch(hub: &str, received: EventTime, rows: Vec<Row>) -> Batch {
+    Batch { received, hub: hub.into(), door: Door::Http, key: None, rows }
+}
+
+/// A store and what follows it.
+struct World {
+    folder: tempfile::TempDir,
+    store: Store,
+    next: Position,
+    sessions: Sessions,
+    settings: BTreeMap<Arc<str>, HubSettings>,
+}
+
+impl World {
+    async fn new(settings: HubSettings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let settings = BTreeMap::from([("north".into(), settings)]);
+        let sessions = Sessions::new(&store, settings.clone());
+        Self { folder, store, next: Position(0), sessions, settings }
+    }
+
+    fn tell(&mut self, hub: &str, received: EventTime, rows: Vec<Row>) {
+        let count = rows.len() as u64;
+        self.store.acknowledge(self.next, store::Rows::build(&batch(hub, received, rows)));
+        self.next = self.next.plus(count);
+    }
+
+    /// Those that were followed, and those made anew by somebody who knows nothing yet.
+    fn both(&self, now: EventTime) -> (Vec<String>, Vec<String>) {
+        let snapshot = self.store.snapshot();
+        let anew = Sessions::new(&self.store, self.settings.clone());
+        (told(&self.sessions.at(&snapshot, now).unwrap()), told(&anew.at(&snapshot, now).unwrap()))
+    }
+
+    /// Another life of the process.
+    async fn restart(mut self) -> Self {
+        self.store.flush().await.unwrap();
+        drop(self.store);
+        self.store = open(self.folder.path()).await;
+        self.sessions = Sessions::new(&self.store, self.settings.clone());
+        self
+    }
+}
+
+async fn open(folder: &std::path::Path) -> Store {
+    let store = Store::open(folder, store::Options { parts_small_max: 3, ..Default::default() }, &columns()).await;
+    let store = store.unwrap();
+    store.attach(CollectorId::of_journal(7));
+    store
+}
+
+/// Every value of every row, in order.
+fn told(rows: &Rows) -> Vec<String> {
+    let mut told: Vec<String> = rows.batches().iter().flat_map(rows_of).collect();
+    told.sort();
+    told
+}
+
+fn rows_of(batch: &RecordBatch) -> Vec<String> {
+    let options = FormatOptions::default().with_null("-");
+    let columns: Vec<ArrayFormatter<'_>> =
+        batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
+    let of_row = |row: usize| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("|");
+    (0..batch.num_rows()).map(of_row).collect()
+}
+
+/// Removes the events of a user, as a request to forget does.
+#[derive(Debug)]
+struct Forget(String);
+
+impl Rewrite for Forget {
+    fn columns(&self, table: Table) -> Vec<String> {
+        if table == Table::Events { vec!["username".into()] } else { Vec::new() }
+    }
+
+    fn leaves(&self, table: Table, batch: &RecordBatch) -> Result<BooleanArray, Cause> {
+        if table == Table::Quarantine {
+            return Ok((0..batch.num_rows()).map(|_| Some(false)).collect());
+        }
+        let users = batch.column_by_name("username").unwrap().as_string::<i32>();
+        Ok(users.iter().map(|user| Some(user == Some(&self.0))).collect())
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// An event of a hub, a user and a server, so many seconds before now.
+    Act {
+        hub: usize,
+        user: usize,
+        server: usize,
+        is_start: bool,
+        before: i64,
+    },
+    Wait(i64),
+    Ask,
+    Flush,
+    Compact,
+    Forget(usize),
+    Import {
+        user: usize,
+        before: i64,
+        version: u8,
+    },
+    Restart,
+}
+
+const USERS: [&str; 4] = ["zoë", "o'brien", "ann", "bob"];
+const HUBS: [&str; 2] = ["north", "south"];
+const SERVERS: [&str; 2] = ["", "gpu"];
+
+fn step() -> impl Strategy<Value = Step> {
+    let before = prop_oneof![8 => 0_i64..600, 1 => 0_i64..200_000, 1 => 0_i64..2_000_000];
+    let act = (0..HUBS.len(), 0..USERS.len(), 0..SERVERS.len(), any::<bool>(), before)
+        .prop_map(|(hub, user, server, is_start, before)| Step::Act { hub, user, server, is_start, before });
+    prop_oneof![
+        20 => act,
+        6 => prop_oneof![Just(60_i64), 600_i64..7_200, 80_000_i64..900_000].prop_map(Step::Wait),
+        6 => Just(Step::Ask),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Compact),
+        1 => (0..USERS.len()).prop_map(Step::Forget),
+        1 => (0..USERS.len(), 0_i64..1_000_000, any::<u8>())
+            .prop_map(|(user, before, version)| Step::Import { user, before, version }),
+        1 => Just(Step::Restart),
+    ]
+}
+
+async fn walk(steps: Vec<Step>, settings: HubSettings) -> Result<u64, TestCaseError> {
+    let mut world = World::new(settings).await;
+    let mut now = 3_000_000;
+    let mut rebuilds = 0;
+    for step in steps {
+        match step {
+            Step::Act { hub, user, server, is_start, before } => {
+                let name = if is_start { "start" } else { "stop" };
+                let row = action(at(now - before), name, USERS[user], SERVERS[server]);
+                world.tell(HUBS[hub], at(now), vec![row]);
+                now += 1;
+            }
+            Step::Wait(seconds) => now += seconds,
+            Step::Ask => {
+                let (followed, anew) = world.both(at(now));
+                prop_assert_eq!(followed, anew, "at {}", now);
+            }
+            Step::Flush => drop(world.store.flush().await.unwrap()),
+            Step::Compact => drop(world.store.compact().await.unwrap()),
+            Step::Forget(user) => {
+                world.store.flush().await.unwrap();
+                world.store.rewrite(Arc::new(Forget(USERS[user].to_owned()))).await.unwrap();
+                let (followed, _) = world.both(at(now));
+                prop_assert!(!followed.iter().any(|row| row.contains(USERS[user])), "{:?}", followed);
+            }
+            Step::Import { user, before, version } => {
+                let day: Day = at(now - before).day();
+                let rows = vec![action(at(now - before), "start", USERS[user], "imported")];
+                let batch = Batch { door: Door::Archive, ..batch("north", at(now), rows) };
+                let unit = ImportUnit { day, sha256: [version; 32], batch };
+                world.store.import(&CollectorId::of_import("log"), vec![unit]).await.unwrap();
+            }
+            Step::Restart => {
+                rebuilds += world.sessions.status().rebuilds;
+                world = world.restart().await;
+            }
+        }
+    }
+    let (followed, anew) = world.both(at(now));
+    prop_assert_eq!(followed, anew, "at the end");
+    Ok(rebuilds + world.sessions.status().rebuilds)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_followed_is_what_is_made_anew(
+        steps in prop::collection::vec(step(), 10..60),
+        is_culled in any::<bool>(),
+    ) {
+        let culler = Culler { timeout: Micros(HOUR), period: Micros(600 * SECOND) };
+        let settings = HubSettings { culler: is_culled.then_some(culler), max_age: None };
+        runtime().block_on(walk(steps, settings))?;
+    }
+
+    #[test]
+    fn polls_that_tell_changes_say_what_polls_that_tell_all_would(history in history()) {
+        runtime().block_on(polled(history))?;
+    }
+}
+
+/// More where `HUBSCOPE_LONG` is set.
+fn cases() -> u32 {
+    if std::env::var_os("HUBSCOPE_LONG").is_some() { 2_000 } else { 24 }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// One poll of a hub: who is there, whether the list was whole, and what happened before it.
+#[derive(Clone, Debug)]
+struct Polled {
+    after: i64,
+    present: BTreeMap<usize, (i64, i64)>,
+    is_complete: bool,
+    begins: bool,
+    is_asked: bool,
+}
+
+/// Servers that come and go between polls a minute apart.
+fn history() -> impl Strategy<Value = Vec<Polled>> {
+    let change = (0_usize..4, any::<bool>(), any::<bool>());
+    let poll = (
+        prop::collection::vec(change, 0..3),
+        prop::bool::weighted(0.85),
+        prop::bool::weighted(0.05),
+        prop::bool::weighted(0.2),
+        prop_oneof![10 => Just(60_i64), 1 => Just(100_000_i64)],
+    );
+    prop::collection::vec(poll, 3..60).prop_map(|polls| {
+        let mut now = 0;
+        let mut running: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
+        let mut history = Vec::new();
+        for (changes, is_complete, begins, is_asked, wait) in polls {
+            now += wait;
+            for (user, comes, is_active) in changes {
+                match (comes, running.get_mut(&user)) {
+                    (true, Some(life)) if is_active => life.1 = now - 3,
+                    (true, Some(_)) => drop(running.insert(user, (now - 20, now - 20))),
+                    (true, None) => drop(running.insert(user, (now - 30, now - 30))),
+                    (false, _) => drop(running.remove(&user)),
+                }
+            }
+            history.push(Polled { after: now, present: running.clone(), is_complete, begins, is_asked });
+        }
+        history
+    })
+}
+
+/// Keeps a history as events of changes, and compares with a ledger that was told of every server by every poll.
+async fn polled(history: Vec<Polled>) -> Result<(), TestCaseError> {
+    let mut world = World::new(HubSettings::default()).await;
+    let mut ledger = Ledger::new(Hub::default(), Aliases::default());
+    let mut told_of: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
+    let mut is_full = true;
+    let mut last_before: Option<i64> = None;
+    for poll in history {
+        let (after, before) = (at(poll.after), at(poll.after + 2));
+        is_full |= poll.begins;
+        let full = is_full && poll.is_complete;
+        let watched = |schema: &str, user: Option<usize>, fields: String| {
+            let user = user.map(|user| USERS[user]);
+            let text = match user {
+                Some(user) => format!(r#"{{"username": {user:?}, "servername": ""{fields}}}"#),
+                None => format!("{{{fields}}}"),
+            };
+            row(schema, after, [None, user, user.map(|_| "")], text)
+        };
+        let flags = format!(
+            r#""before": "{before}", "complete": {}, "full": {full}, "begins": {}"#,
+            poll.is_complete, poll.begins
+        );
+        let mut rows = vec![watched(schemas::HUB_POLL, None, flags)];
+        for (user, life) in &poll.present {
+            if full || told_of.get(user) != Some(life) {
+                let fields =
+                    format!(r#", "started": "{}", "ready": true, "last_activity": "{}""#, at(life.0), at(life.1));
+                rows.push(watched(schemas::SERVER_SEEN, Some(*user), fields));
+                told_of.insert(*user, *life);
+            }
+        }
+        if poll.is_complete {
+            let gone: BTreeSet<usize> =
+                told_of.keys().copied().filter(|user| !poll.present.contains_key(user)).collect();
+            for user in gone {
+                // What was known before a restart is told by its absence from a full poll.
+                if !full {
+                    rows.push(watched(schemas::SERVER_GONE, Some(user), String::new()));
+                }
+                told_of.remove(&user);
+            }
+            is_full = false;
+        }
+        world.tell("north", before, rows);
+        if let (true, Some(last)) = (poll.begins, last_before) {
+            ledger.add_outage(insight::session::Outage { from: at(last), to: after });
+        }
+        last_before = Some(poll.after + 2);
+        let sighting = |(user, life): (&usize, &(i64, i64))| Sighting {
+            user: USERS[*user].into(),
+            server: "".into(),
+            started: at(life.0),
+            is_ready: true,
+            last_activity: Some(at(life.1)),
+        };
+        // An incomplete poll tells of changes only; whom it does not mention it says nothing of.
+        let mentioned = |user: &usize| poll.is_complete || told_of.get(user) == poll.present.get(user);
+        let seen = poll.present.iter().filter(|(user, _)| mentioned(user));
+        let changed: Vec<Sighting> = seen.map(sighting).collect();
+        let seen = if poll.is_complete { changed } else { changed_only(&poll, &world, changed) };
+        ledger.add_poll(&Poll { at: Between { after, before }, seen, is_complete: poll.is_complete });
+        if poll.is_asked {
+            compare(&world, &ledger, before)?;
+        }
+    }
+    compare(&world, &ledger, at(2_000_000))
+}
+
+/// Of an incomplete poll, the servers that its events mention.
+fn changed_only(poll: &Polled, world: &World, seen: Vec<Sighting>) -> Vec<Sighting> {
+    let snapshot = world.store.snapshot();
+    let mentioned = mentioned(&snapshot, world, at(poll.after));
+    seen.into_iter().filter(|sighting| mentioned.contains(&*sighting.user)).collect()
+}
+
+fn mentioned(snapshot: &Snapshot, world: &World, time: EventTime) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let scan = world.store.scan(Table::Events, snapshot).schemas(&[schemas::SERVER_SEEN]);
+    for batch in scan.columns(&["time", "username"]).read() {
+        let batch = batch.unwrap();
+        let times = batch.column(0).as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
+        let users = batch.column(1).as_string::<i32>();
+        for row in (0..batch.num_rows()).filter(|row| times.value(*row) == time.micros()) {
+            found.insert(users.value(row).to_owned());
+        }
+    }
+    found
+}
+
+fn compare(world: &World, ledger: &Ledger, now: EventTime) -> Result<(), TestCaseError> {
+    let (followed, anew) = world.both(now);
+    prop_assert_eq!(&followed, &anew);
+    let mut expected: Vec<String> = Vec::new();
+    for (server, sessions) in ledger.unsettled(now) {
+        expected.extend(sessions.iter().map(|session| short(&server.user, session)));
+    }
+    expected.sort();
+    let shortened: Vec<String> = followed.iter().map(|row| cut(row)).collect();
+    let mut shortened = shortened;
+    shortened.sort();
+    prop_assert_eq!(shortened, expected, "at {}", now);
+    Ok(())
+}
+
+/// User, times and rank of a session.
+fn short(user: &str, session: &Session) -> String {
+    let time = |time: Option<EventTime>| time.map_or("-".to_owned(), |time| plain(&time.to_string()));
+    let times = [
+        Some(session.start_low),
+        Some(session.start),
+        Some(session.end_low),
+        session.end,
+        session.end_high,
+        session.last_activity,
+    ];
+    let times: Vec<String> = times.into_iter().map(time).collect();
+    format!("{user} {} {} {}", times.join(" "), session.end_known_by.name(), session.flags.unheard)
+}
+
+/// The same of a row of the table.
+fn cut(row: &str) -> String {
+    let cells: Vec<&str> = row.split('|').collect();
+    let times: Vec<String> = [3, 4, 6, 7, 8, 11].map(|at: usize| plain(cells[at])).to_vec();
+    format!("{} {} {} {}", cells[1], times.join(" "), cells[9], cells[15])
+}
+
+/// Without zeros after the point.
+fn plain(time: &str) -> String {
+    let time = time.trim_end_matches('Z');
+    if time.contains('.') { time.trim_end_matches('0').trim_end_matches('.').to_owned() } else { time.to_owned() }
+}
+
+#[test]
+fn what_is_acknowledged_shows_at_once_and_one_event_late_makes_all_anew_once() {
+    runtime().block_on(async {
+        let mut world = World::new(HubSettings::default()).await;
+        world.tell("north", at(0), vec![action(at(0), "start", "ann", "")]);
+        assert_eq!(world.both(at(1)).0.len(), 1);
+        world.tell("north", at(50), vec![action(at(50), "stop", "ann", "")]);
+        let (followed, _) = world.both(at(60));
+        assert!(followed[0].contains("|E1|stopped|"), "{followed:?}");
+        // Two days later it is settled; a start that was told late is found all the same.
+        let later = 2 * 86_400;
+        world.both(at(later));
+        assert_eq!(world.sessions.status().settled, 1);
+        assert_eq!(world.sessions.status().rebuilds, 1);
+        world.tell("north", at(later), vec![action(at(20), "start", "ann", "")]);
+        let (followed, anew) = world.both(at(later + 1));
+        assert_eq!(followed, anew);
+        assert_eq!(followed.len(), 2);
+        assert_eq!(world.sessions.status().rebuilds, 2);
+        // A second one is as late, and nothing that lies so far back is settled meanwhile.
+        world.tell("north", at(later + 2), vec![action(at(30), "stop", "ann", "")]);
+        let (followed, anew) = world.both(at(later + 3));
+        assert_eq!(followed, anew);
+    });
+}
+
+#[test]
+fn hubs_and_servers_are_kept_apart_and_suspect_times_are_left_out() {
+    runtime().block_on(async {
+        let mut world = World::new(HubSettings::default()).await;
+        for (hub, user, server) in [("north", "ann", ""), ("north", "ann", "gpu"), ("south", "ann", "")] {
+            world.tell(hub, at(10), vec![action(at(0), "start", user, server), action(at(9), "stop", user, server)]);
+        }
+        // The year 1990, and three days ahead of its receipt.
+        world.tell("north", at(10), vec![action(EventTime::from_micros(631_152_000_000_000), "start", "old", "")]);
+        world.tell("north", at(10), vec![action(at(3 * 86_400), "start", "ahead", "")]);
+        let (followed, anew) = world.both(at(60));
+        assert_eq!(followed, anew);
+        assert_eq!(followed.len(), 3, "{followed:?}");
+        assert!(followed.iter().all(|row| row.contains("|E1|stopped|")), "{followed:?}");
+    });
+}
+
+#[test]
+fn rows_of_an_event_carry_its_exact_times() {
+    let id = EventId { position: Position(1), collector: 1 };
+    let event = |at| ServerEvent { at, received: at, id };
+    let mut ledger = Ledger::new(Hub::default(), Aliases::default());
+    let server = ledger.server("ann", "", at(0));
+    ledger.add(server.clone(), Evidence::Start(event(EventTime::from_micros(BEGAN + 1))));
+    ledger.add(server, Evidence::Stop(event(EventTime::from_micros(BEGAN + 7))));
+    let expected = short("ann", &ledger.unsettled(at(10))[0].1[0]);
+    runtime().block_on(async {
+        let mut world = World::new(HubSettings::default()).await;
+        let rows = vec![
+            action(EventTime::from_micros(BEGAN + 1), "start", "ann", ""),
+            action(EventTime::from_micros(BEGAN + 7), "stop", "ann", ""),
+        ];
+        world.tell("north", at(1), rows);
+        assert_eq!(cut(&world.both(at(10)).0[0]), expected);
+    });
+}
