@@ -4,8 +4,9 @@
 //! query that is over time, or whose asker is gone, is cancelled; operators give way between batches, and functions
 //! that could run for long look at the clock themselves. Its place is free again only when it has really ended.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use datafusion::arrow::array::RecordBatch;
@@ -14,6 +15,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::execute_stream;
 use datafusion::scalar::ScalarValue;
+use derive::{Rows as SessionRows, Sessions};
 use event::{Clock, SystemClock};
 use futures::StreamExt;
 use store::{Snapshot, Store};
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     clock: Arc<dyn Clock>,
     coverage: Arc<CoverageCache>,
     rollups: Rollups,
+    sessions: Mutex<Arc<Sessions>>,
     places: Arc<Semaphore>,
 }
 
@@ -110,6 +113,7 @@ impl Engine {
         let base = Base::new(&store, &limits).map_err(|error| EngineError(error.strip_backtrace()))?;
         let places = Arc::new(Semaphore::new(limits.queries_max));
         let handle = runtime.handle().clone();
+        let sessions = Mutex::new(Arc::new(Sessions::new(&store, BTreeMap::new())));
         let shared = Arc::new(Shared {
             store,
             base,
@@ -117,6 +121,7 @@ impl Engine {
             clock,
             coverage: Arc::default(),
             rollups: Rollups::default(),
+            sessions,
             places,
         });
         Ok(Self { shared, hubs: Arc::default(), runtime: Some(runtime), handle })
@@ -126,6 +131,13 @@ impl Engine {
     #[must_use]
     pub fn with_hubs(mut self, hubs: Hubs) -> Self {
         self.hubs = Arc::new(hubs);
+        self
+    }
+
+    /// The same engine with sessions that know how hubs are set; without, no hub has a culler.
+    #[must_use]
+    pub fn with_sessions(self, sessions: Arc<Sessions>) -> Self {
+        *self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner) = sessions;
         self
     }
 
@@ -262,7 +274,11 @@ impl Shared {
         let memory = self.limits.memory_bytes_max;
         let statement = guard::parse(&question.sql, &self.limits)?;
         let named = guard::named(self.base.state(), &statement, question.facts.is_some())?;
-        let tables = Tables { relations: named.relations, facts: named.facts, of: question.facts };
+        let sessions = match named.relations.iter().any(|relation| matches!(relation.rows, views::Rows::Sessions)) {
+            true => self.sessions(snapshot).await?,
+            false => SessionRows::default(),
+        };
+        let tables = Tables { relations: named.relations, sessions, facts: named.facts, of: question.facts };
         let state = self
             .base
             .open(snapshot, &tables, &question.scope, budget(&self.limits, deadline, 1))
@@ -274,6 +290,15 @@ impl Shared {
         let state = with_budget(state, budget(&self.limits, deadline, guard::calls(&plan)));
         let plan = limited(plan, question.rows_max).map_err(|error| QueryError::planning(error, memory))?;
         Ok((state, plan))
+    }
+
+    /// The sessions of `snapshot`, brought up to date on a thread that may block.
+    async fn sessions(&self, snapshot: &Snapshot) -> Result<SessionRows, QueryError> {
+        let sessions = Arc::clone(&self.sessions.lock().unwrap_or_else(PoisonError::into_inner));
+        let (snapshot, now) = (Arc::new(snapshot.clone()), self.clock.now());
+        let told = tokio::task::spawn_blocking(move || sessions.at(&snapshot, now)).await;
+        let told = told.map_err(|fault| QueryError::Data(format!("sessions could not be derived: {fault}")))?;
+        told.map_err(|error| QueryError::Data(error.to_string()))
     }
 
     /// Runs `plan` and keeps as many rows as may be.

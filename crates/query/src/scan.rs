@@ -15,6 +15,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Statistics, exec_datafusion_err, project_schema};
 use datafusion::config::TableParquetOptions;
+use datafusion::datasource::MemTable;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
@@ -33,7 +34,7 @@ use datafusion::physical_plan::union::UnionExec;
 use store::{Part, TableSnapshot};
 
 use crate::prune;
-use crate::scope::{Barrier, Scope, is_harmless};
+use crate::scope::{Barrier, Scope, is_harmless, of_hub};
 
 /// Rows to gather from the tail's batches, one or few rows each, before they are worked on.
 const TAIL_BATCH_ROWS: usize = 8_192;
@@ -192,6 +193,23 @@ impl TableProvider for SnapshotTable {
             Scope::Hub(hub) => self.scan_hub(state, hub, projection, filters),
         }
     }
+}
+
+/// The sessions that `scope` allows, as a table: no row of another hub is in it.
+pub(crate) fn sessions(rows: &derive::Rows, scope: &Scope, partitions_max: usize) -> Result<MemTable> {
+    let mut partitions = vec![Vec::new(); partitions_max.clamp(1, rows.batches().len().max(1))];
+    let mut next = (0..partitions.len()).cycle();
+    for batch in rows.batches() {
+        let batch = match scope {
+            Scope::All => batch.clone(),
+            Scope::Hub(hub) => of_hub(batch, hub)?,
+        };
+        let at = next.next().and_then(|at| partitions.get_mut(at));
+        if let Some(partition) = at.filter(|_| batch.num_rows() > 0) {
+            partition.push(batch);
+        }
+    }
+    MemTable::try_new(derive::schema(), partitions)
 }
 
 /// Rows of all `parts`, if each is known. No part is empty: 0 means that its writer did not say.

@@ -75,6 +75,12 @@ impl Barrier {
     }
 }
 
+/// The rows of `batch` that are `hub`'s.
+pub(crate) fn of_hub(batch: &RecordBatch, hub: &str) -> Result<RecordBatch> {
+    let hub_at = batch.schema_ref().index_of("hub")?;
+    only(batch, hub, hub_at, batch.num_columns())
+}
+
 fn only(batch: &RecordBatch, hub: &str, hub_at: usize, width: usize) -> Result<RecordBatch> {
     let Some(hubs) = batch.columns().get(hub_at) else { return exec_err!("the table has no column 'hub'") };
     let is_own: BooleanArray = match hubs.data_type() {

@@ -16,6 +16,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::object_store::ObjectStore;
 use datafusion::prelude::SessionConfig;
+use derive::Rows as Sessions;
 use store::{Snapshot, Store, Table};
 
 use crate::functions::{self, Budget};
@@ -35,6 +36,8 @@ const SCHEMA: &str = "public";
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) relations: Vec<Relation>,
+    /// The rows of the relation `sessions`, if that is among them.
+    pub(crate) sessions: Sessions,
     /// Tables of facts, by name.
     pub(crate) facts: Vec<(String, FactTable)>,
     /// What those are made of: rows that the question's scope allows, and no others.
@@ -97,7 +100,13 @@ impl Base {
             .with_catalog_list(Arc::new(catalogs))
             .build();
         for relation in &tables.relations {
-            self.register(&state, schema.as_ref(), snapshot, *relation, scope).await?;
+            match relation.rows {
+                Rows::Sessions => {
+                    let table = crate::scan::sessions(&tables.sessions, scope, state.config().target_partitions())?;
+                    schema.register_table(relation.name.to_owned(), Arc::new(table))?;
+                }
+                _ => self.register(&state, schema.as_ref(), snapshot, *relation, scope).await?,
+            }
         }
         for (name, table) in &tables.facts {
             if let (Some(facts), false) = (&tables.of, schema.table_exist(name)) {
@@ -120,6 +129,8 @@ impl Base {
         }
         let provider: Arc<dyn datafusion::catalog::TableProvider> = match relation.rows {
             Rows::Events => Arc::new(SnapshotTable::new(snapshot.events.clone(), self.events.clone(), scope.clone())),
+            // Views are over events alone.
+            Rows::Sessions => return Ok(()),
             Rows::Quarantine => {
                 Arc::new(SnapshotTable::new(snapshot.quarantine.clone(), self.quarantine.clone(), scope.clone()))
             }

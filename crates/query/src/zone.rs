@@ -18,8 +18,6 @@ use crate::nearest::{hint, nearest};
 /// Days beyond these (about the years -6200 and 9900) are cut in UTC: no calendar reaches further.
 const DAYS_WITH_RULES: Range<i32> = -3_000_000..2_900_000;
 
-const MICROS_AN_HOUR: i64 = 3_600_000_000;
-const MICROS_A_DAY: i64 = 24 * MICROS_AN_HOUR;
 
 /// Names like these stand in the zone data for its own use.
 const NOT_ZONES: [&str; 3] = ["posixrules", "localtime", "Factory"];
@@ -90,11 +88,30 @@ impl Zone {
         Days::of(self).day(time)
     }
 
-    /// The hour of the day, 0 to 23, that a clock there shows at `time`; in UTC beyond the years that a calendar holds.
-    pub(crate) fn hour(&self, time: EventTime) -> i32 {
-        match Timestamp::from_microsecond(time.micros()) {
-            Ok(instant) => i32::from(self.rules.to_datetime(instant).hour()),
-            Err(_) => i32::try_from(time.micros().rem_euclid(MICROS_A_DAY) / MICROS_AN_HOUR).unwrap_or(0),
+    /// What a clock on the wall shows at `time`, and when it shows the next full hour.
+    pub(crate) fn hour(&self, time: EventTime) -> Hour {
+        let whole = 3_600_000_000;
+        let beyond = || {
+            let micros = time.micros();
+            let hours = micros.div_euclid(whole);
+            Hour {
+                // 1970-01-01 was a Thursday.
+                weekday: i32::try_from((hours.div_euclid(24) + 3).rem_euclid(7) + 1).unwrap_or(1),
+                hour: i32::try_from(hours.rem_euclid(24)).unwrap_or(0),
+                next: EventTime::from_micros(hours.saturating_add(1).saturating_mul(whole)),
+            }
+        };
+        let Ok(timestamp) = Timestamp::from_microsecond(time.micros()) else { return beyond() };
+        let now = timestamp.to_zoned(self.rules.clone());
+        let full = now.datetime().date().at(now.hour(), 0, 0, 0);
+        let next = full.checked_add(1.hour()).and_then(|next| next.to_zoned(self.rules.clone()));
+        // Of an hour that comes twice both are one; where clocks move by more than they ought to, time still goes on.
+        let next = next.ok().filter(|next| next > &now).or_else(|| now.checked_add(1.hour()).ok());
+        let Some(next) = next else { return beyond() };
+        Hour {
+            weekday: i32::from(now.weekday().to_monday_one_offset()),
+            hour: i32::from(now.hour()),
+            next: EventTime::from_micros(next.timestamp().as_microsecond()),
         }
     }
 
@@ -102,6 +119,17 @@ impl Zone {
     pub fn instants(&self, from: Day, to: Day) -> Range<EventTime> {
         self.start(from)..self.start(to)
     }
+}
+
+/// An hour on the clocks of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hour {
+    /// From 1, Monday.
+    pub(crate) weekday: i32,
+    /// From 0.
+    pub(crate) hour: i32,
+    /// When the next one begins.
+    pub(crate) next: EventTime,
 }
 
 fn resembling(name: &str) -> Vec<String> {
@@ -164,7 +192,8 @@ impl<'a> Days<'a> {
         day
     }
 
-    fn start(&mut self, day: Day) -> i64 {
+    /// The first instant of `day`, in microseconds.
+    pub(crate) fn start(&mut self, day: Day) -> i64 {
         *self.starts.entry(day.number()).or_insert_with(|| self.zone.start(day).micros())
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Data {
     pub(super) series: Vec<Series>,
     /// Numerator and denominator of each period of a percentage; empty of anything else.
     ratios: Vec<Option<(f64, f64)>>,
+    /// Least and greatest possible value of each period; empty of anything exact.
+    pub(super) bounds: Vec<Option<(f64, f64)>>,
     /// The value of the period that is compared, for each period; empty without a comparison.
     pub(super) before: Vec<Option<f64>>,
     /// Which time that is, in words.
@@ -86,8 +88,9 @@ impl Data {
         }
         let (before, before_words) =
             answer.comparison.as_ref().map(|then| compared(kpi, then, periods.len())).unwrap_or_default();
-        let ratios = ratios(&answer.answer, &days);
-        Some(Self { periods, series: with_rest(series), ratios, before, before_words })
+        let ratios = pairs(&answer.answer, &days, ["numerator", "denominator"]);
+        let bounds = pairs(&answer.answer, &days, ["value_low", "value_high"]);
+        Some(Self { periods, series: with_rest(series), ratios, bounds, before, before_words })
     }
 
     /// Whether there is more than one series.
@@ -105,7 +108,8 @@ impl Data {
     pub(super) fn largest(&self, stacked: bool) -> f64 {
         let of_series = self.series.iter().flat_map(|series| series.values.iter().copied().flatten());
         let totals = (0..self.periods.len()).filter_map(|at| self.total(at)).filter(|_| stacked);
-        of_series.chain(totals).chain(self.before.iter().copied().flatten()).fold(0.0, f64::max)
+        let highest = self.bounds.iter().flatten().map(|(_, high)| *high);
+        of_series.chain(totals).chain(highest).chain(self.before.iter().copied().flatten()).fold(0.0, f64::max)
     }
 
     /// Whether every value is a whole number, so that the axis has no parts between.
@@ -137,6 +141,9 @@ impl Data {
         let mut words = format!("{when}: {}", counted(total, &kpi.unit, &kpi.unit_one));
         if let Some((part, whole)) = self.ratios.get(at).copied().flatten() {
             words.push_str(&format!(" ({} of {})", grouped(part), grouped(whole)));
+        }
+        if let Some((low, high)) = self.bounds.get(at).copied().flatten().filter(|(low, high)| low < high) {
+            words.push_str(&format!(" (between {} and {})", grouped(low), grouped(high)));
         }
         if self.is_split() {
             let of = |series: &Series| Some((series.name.clone(), series.values.get(at).copied().flatten()?));
@@ -186,9 +193,10 @@ fn place(answer: &Answer, name: &str) -> Option<usize> {
     answer.columns.iter().position(|column| column.name == name)
 }
 
-/// The two numbers of each of `days`, where the answer has them.
-fn ratios(answer: &Answer, days: &[Day]) -> Vec<Option<(f64, f64)>> {
-    let (Some(part), Some(whole)) = (place(answer, "numerator"), place(answer, "denominator")) else {
+/// The numbers in two columns of each of `days`, where the answer has them.
+fn pairs(answer: &Answer, days: &[Day], columns: [&str; 2]) -> Vec<Option<(f64, f64)>> {
+    let [part, whole] = columns.map(|name| place(answer, name));
+    let (Some(part), Some(whole)) = (part, whole) else {
         return Vec::new();
     };
     let number = |cells: &[Cell], at: usize| cells.get(at).and_then(Cell::number);

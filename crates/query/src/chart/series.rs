@@ -45,12 +45,29 @@ pub(super) fn draw(kpi: &Kpi, answer: &KpiAnswer, size: Size, marks: Marks) -> (
     if marks == Marks::Lines || !has_bars {
         read_outs(&plot, &mut out);
     }
+    whiskers(&plot, &mut out);
     before(&plot, &mut out, has_bars && marks != Marks::Lines);
     if data.is_split() {
         if plot.names_are_at_end() { plot.names_at_end(&mut out, &ends) } else { plot.legend(&mut out) }
     }
     plot.time_axis(&mut out);
     (size.height(), out)
+}
+
+/// From the least to the greatest possible value of each period that is not exact.
+fn whiskers(plot: &Plot<'_>, out: &mut String) {
+    let mut d = String::new();
+    for (at, bounds) in plot.data.bounds.iter().enumerate() {
+        let Some((low, high)) = bounds.filter(|(low, high)| low < high) else { continue };
+        let (from, to) = plot.span(at);
+        let _ = write!(d, "M{} {}V{}", number(f64::midpoint(from, to)), number(plot.y(low)), number(plot.y(high)));
+    }
+    if !d.is_empty() {
+        let _ = write!(
+            out,
+            "<path class=\"whisker\" d=\"{d}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.25\"/>"
+        );
+    }
 }
 
 /// A bar for each period and series. Returns where each series ends at the right.

@@ -62,7 +62,7 @@ impl ScalarUDFImpl for LocalHour {
             match last {
                 Some((known, hour)) if known == quarter => hour,
                 _ => {
-                    let hour = zone.hour(EventTime::from_micros(micros));
+                    let hour = zone.hour(EventTime::from_micros(micros)).hour;
                     last = Some((quarter, hour));
                     hour
                 }

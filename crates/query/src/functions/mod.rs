@@ -8,7 +8,9 @@ mod local;
 mod local_hour;
 mod operators;
 mod pointer;
+mod quantile;
 mod repeat_key;
+mod spans;
 mod spec;
 mod text;
 
@@ -50,6 +52,8 @@ fn ours() -> Vec<ScalarUDF> {
         ScalarUDF::from(local::Local::week()),
         ScalarUDF::from(local::Local::month()),
         ScalarUDF::from(local_hour::LocalHour::new()),
+        ScalarUDF::from(spans::Spans::by_day()),
+        ScalarUDF::from(spans::Spans::by_hour()),
         ScalarUDF::from(spec::SpecPart::repo()),
         ScalarUDF::from(spec::SpecPart::reference()),
         ScalarUDF::from(spec::RepoKey::new()),
@@ -70,6 +74,7 @@ pub(crate) fn install(state: SessionState) -> Result<SessionState> {
     for function in ours() {
         state.register_udf(Arc::new(function))?;
     }
+    state.register_udaf(Arc::new(quantile::length_quantile()))?;
     let matches = state.udf("regexp_like")?;
     let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(operators::Operators::new(matches))];
     planners.extend(state.expr_planners().iter().cloned());

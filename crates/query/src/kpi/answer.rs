@@ -25,6 +25,8 @@ pub struct KpiAnswer {
     pub headline: Option<Headline>,
     /// The two numbers that the headline of a ratio is made of.
     pub ratio: Option<Ratio>,
+    /// How much of the figures rests on what was seen, where that is a question.
+    pub proven: Option<Ratio>,
     /// The headline against that of the time compared; `None` when the data do not reach back, or nothing is finished.
     pub change: Option<Change>,
     /// The time compared, with its own headline and rows; `None` as for `change`.
@@ -79,11 +81,28 @@ pub struct Ratio {
     pub denominator: f64,
 }
 
+impl Ratio {
+    /// The part in percent; `None` when the whole is below 20.
+    pub fn percent(&self) -> Option<f64> {
+        (self.denominator >= PERCENT_OF_MIN).then(|| 100.0 * self.numerator / self.denominator)
+    }
+
+    /// Whether, as a share of what is proven, it makes the answer an estimate.
+    pub fn is_estimate(&self) -> bool {
+        self.numerator < ESTIMATE_BELOW * self.denominator
+    }
+}
+
+/// An answer of which a smaller share than this is proven is an estimate, and says so.
+const ESTIMATE_BELOW: f64 = 0.8;
+
 /// The number above the chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Headline {
     /// The number.
     pub value: f64,
+    /// Not less and not more, where that is known and they differ.
+    pub bounds: Option<(f64, f64)>,
     /// What it counts, as a word for several.
     pub unit: String,
     /// The same for one.
@@ -91,9 +110,20 @@ pub struct Headline {
 }
 
 impl Headline {
-    /// `1 launch`, `1,204 launches`.
+    /// `1 launch`, `1,204 launches`, `1,204 hours (between 1,100 and 1,310)`.
     pub fn words(&self) -> String {
-        counted(self.value, &self.unit, &self.unit_one)
+        let counted = counted(self.value, &self.unit, &self.unit_one);
+        match self.between() {
+            Some(between) => format!("{counted} ({between})"),
+            None => counted,
+        }
+    }
+
+    /// `between 1,100 and 1,310`, where the bounds differ.
+    pub fn between(&self) -> Option<String> {
+        let (low, high) = self.bounds?;
+        let (low, high) = (grouped(low), grouped(high));
+        (low != high).then(|| format!("between {low} and {high}"))
     }
 }
 
@@ -165,6 +195,7 @@ impl KpiAnswer {
                 |ratio| json!({"numerator": number(ratio.numerator), "denominator": number(ratio.denominator)}),
             ),
         );
+        put("proven", self.proven.map_or(Value::Null, |proven| proven_json(&proven)));
         put("change", self.change.as_ref().map_or(Value::Null, |change| change_json(change, &self.zone)));
         put("comparison", self.comparison.as_ref().map_or(Value::Null, |then| comparison_json(then, &self.zone)));
         if let Shape::Split(split) = &kpi.shape {
@@ -192,7 +223,21 @@ fn days_json(days: &[event::Day]) -> Value {
 }
 
 fn headline_json(headline: &Headline) -> Value {
-    json!({"value": number(headline.value), "unit": headline.unit})
+    let mut document = json!({"value": number(headline.value), "unit": headline.unit});
+    if let (Some((low, high)), Some(fields)) = (headline.bounds, document.as_object_mut()) {
+        fields.insert("value_low".to_owned(), number(low));
+        fields.insert("value_high".to_owned(), number(high));
+    }
+    document
+}
+
+fn proven_json(proven: &Ratio) -> Value {
+    json!({
+        "numerator": number(proven.numerator),
+        "denominator": number(proven.denominator),
+        "percent": proven.percent(),
+        "estimate": proven.is_estimate(),
+    })
 }
 
 fn change_json(change: &Change, zone: &Zone) -> Value {
@@ -231,10 +276,13 @@ pub(crate) fn message(kpi: &Kpi, answer: &KpiAnswer) -> String {
     let both = answer.ratio.map(|ratio| {
         format!("on average {} of {} {}", grouped(ratio.numerator), grouped(ratio.denominator), kpi.whole)
     });
+    let estimate = if answer.proven.is_some_and(|proven| proven.is_estimate()) { "an estimate: " } else { "" };
+    let has_rows = kpi.grain == Grain::None && answer.answer.cells().next().is_some();
     let total = match (&answer.headline, both) {
+        (None, None) if has_rows => return format!("Too few for a figure{hub} {span}."),
         (None, None) => return format!("There are no data{hub} {span}."),
         (None, Some(both)) => return format!("{}{hub} {span}: too few for a percentage.", capital(&both)),
-        (Some(headline), None) => format!("{}{hub} {span}", headline.words()),
+        (Some(headline), None) => capital(&format!("{estimate}{}{hub} {span}", headline.words())),
         (Some(headline), Some(both)) => format!("{}{hub} {span} ({both})", headline.words()),
     };
     match most(kpi, answer) {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::params::{COMMON, Parameter, ParameterKind, check_default, common};
 use super::{
-    Audience, Before, ChartKind, DefaultRange, Exclusion, FactsNeeded, Grain, HeadlineKind, Kpi, Privacy, Shape,
+    Audience, Before, ChartKind, DefaultRange, Exclusion, FactsNeeded, Grain, HeadlineKind, Kpi, Privacy, Proven, Shape,
 };
 use crate::rollup::Rollup;
 
@@ -43,6 +43,9 @@ struct FrontMatter {
     chart: ChartKind,
     split: Option<String>,
     ratio: Option<RatioTable>,
+    #[serde(default)]
+    bounds: bool,
+    proven: Option<ProvenTable>,
     #[serde(default)]
     marks_history: bool,
     rollup: Option<RollupTable>,
@@ -99,6 +102,13 @@ struct RollupTable {
     ever_before: bool,
     #[serde(default)]
     days_after: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProvenTable {
+    unit: String,
+    sql: String,
 }
 
 #[derive(Deserialize)]
@@ -198,11 +208,18 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         first: matter.first.places(),
         range,
         headline,
+        proven: matter.proven.map(|table| Proven { unit: table.unit, sql: table.sql }),
         exclusions: matter.exclusion.into_iter().map(exclusion).collect(),
     })
 }
 
 fn shape(file: &str, front: &str, matter: &FrontMatter) -> Result<Shape, CatalogueError> {
+    if matter.bounds {
+        return match (&matter.split, &matter.ratio, matter.grain) {
+            (None, None, Grain::Day | Grain::Week | Grain::Month) => Ok(Shape::Bounds),
+            _ => Err(at_key(file, front, "bounds", "what has bounds has periods, and neither a split nor a ratio")),
+        };
+    }
     match (&matter.split, &matter.ratio) {
         (Some(_), Some(_)) => Err(at_key(file, front, "ratio", "a ratio cannot be split")),
         (Some(_), _) | (_, Some(_)) if matter.grain == Grain::None => {
@@ -427,7 +444,7 @@ mod tests {
             ),
             (
                 change("needs = [\"launches\"]", "needs = [\"lunches\"]"),
-                "launches.md:10: there is no table 'lunches'; there are events, launches, server_actions, quarantine",
+                "launches.md:10: there is no table 'lunches'; there are events, launches, server_actions, sessions, server_activity, hub_polls, quarantine",
             ),
             (
                 change("days = 28", "days = 28\nmonths = 1"),

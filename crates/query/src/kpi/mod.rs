@@ -75,6 +75,16 @@ pub struct Kpi {
     pub(crate) range: DefaultRange,
     pub(crate) headline: HeadlineKind,
     pub(crate) exclusions: Vec<Exclusion>,
+    /// What says how much of the figures was seen and how much inferred: a statement with a `numerator` and a
+    /// `denominator`, and what both count.
+    pub(crate) proven: Option<Proven>,
+}
+
+/// How much of an answer rests on what was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Proven {
+    pub(crate) unit: String,
+    pub(crate) sql: String,
 }
 
 /// Who asks a question.
@@ -128,6 +138,8 @@ pub enum Shape {
     Split(String),
     /// A percentage of two numbers: `period`, `value`, `numerator`, `denominator`.
     Ratio,
+    /// A number between two others: `period`, `value_low`, `value`, `value_high`.
+    Bounds,
 }
 
 /// Who may see a KPI.

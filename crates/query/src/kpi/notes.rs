@@ -3,6 +3,7 @@
 use event::Day;
 
 use super::Grain;
+use super::answer::{Ratio, grouped};
 use super::range::TimeRange;
 use super::series::Period;
 use crate::rollup::NotReady;
@@ -50,6 +51,17 @@ pub(super) fn unfinished(grain: Grain, period: Day) -> String {
 /// How many series are shown as one.
 pub(super) fn folded(series: usize) -> Option<String> {
     (series > 0).then(|| format!("The {series} smallest are shown together as 'other'."))
+}
+
+/// How much of an answer rests on what was seen.
+pub(super) fn proven(proven: Ratio, unit: &str) -> Option<String> {
+    if proven.denominator <= 0.0 {
+        return None;
+    }
+    let both = format!("{} of {} {unit}", grouped(proven.numerator), grouped(proven.denominator));
+    let share = proven.percent().map_or(both.clone(), |percent| format!("{} % ({both})", grouped(percent.floor())));
+    let told = "rest on ends that were seen; of the others the end is inferred";
+    Some(if proven.is_estimate() { format!("An estimate: only {share} {told}.") } else { format!("{share} {told}.") })
 }
 
 /// On how many days a percentage would say more than the figures do.

@@ -140,6 +140,11 @@ impl Asking<'_> {
         }
         let partial = self.partial(range, unfinished);
         let mut notes = self.notes(&rows, range, &periods, &partial, unfinished, &excluded);
+        let proven = if self.days.is_empty() { None } else { self.proven(range).await? };
+        let unit = self.kpi.proven.as_ref().map_or("", |proven| &proven.unit);
+        if let Some(note) = proven.and_then(|proven| notes::proven(proven, unit)) {
+            notes.insert(0, note);
+        }
         let compared = self.compared(&rows, range, covered, unfinished, &mut notes).await?;
         let (change, comparison) = compared.unzip();
         let mut answer = KpiAnswer {
@@ -151,6 +156,7 @@ impl Asking<'_> {
             series: rows.names,
             headline: total.headline,
             ratio: total.ratio,
+            proven,
             change,
             comparison,
             range,
@@ -234,12 +240,27 @@ impl Asking<'_> {
         }
         let headline = |value: f64, unit: &str, unit_one: &str| Headline {
             value,
+            bounds: None,
             unit: unit.to_owned(),
             unit_one: unit_one.to_owned(),
         };
         let told = match &self.kpi.headline {
-            HeadlineKind::Sum => headline(self.sum(&rows.answer, range), &self.kpi.unit, &self.kpi.unit_one),
-            HeadlineKind::Sql { unit, unit_one, sql } => headline(self.number(sql, range).await?, unit, unit_one),
+            HeadlineKind::Sum => Headline {
+                bounds: self.summed_bounds(&rows.answer, range),
+                ..headline(self.sum(&rows.answer, range), &self.kpi.unit, &self.kpi.unit_one)
+            },
+            HeadlineKind::Sql { unit, unit_one, sql } => {
+                let answer = self.ask(sql, range).await?;
+                // A statement without a row answers 0, and one that answers NULL has too little to go by.
+                let value = match answer.cells().next() {
+                    None => Some(0.0),
+                    Some(_) if answer.columns.iter().any(|column| column.name == "value") => named(&answer, "value"),
+                    Some(_) => first(&answer),
+                };
+                let Some(value) = value else { return Ok(nothing) };
+                let bounds = named(&answer, "value_low").zip(named(&answer, "value_high"));
+                Headline { bounds, ..headline(value, unit, unit_one) }
+            }
             HeadlineKind::Mean { unit, unit_one } if self.kpi.shape == Shape::Ratio => {
                 return Ok(mean_ratio(&rows.answer, range, unfinished).map_or(nothing, |(percent, ratio)| Total {
                     headline: Some(headline(percent, unit, unit_one)).filter(|_| ratio.denominator >= DENOMINATOR_MIN),
@@ -252,6 +273,22 @@ impl Asking<'_> {
             },
         };
         Ok(Total { headline: Some(told), ratio: None })
+    }
+
+    fn summed_bounds(&self, answer: &Answer, range: TimeRange) -> Option<(f64, f64)> {
+        let outer = series::outer(answer);
+        let sum = |of: fn(&(f64, f64)) -> f64| {
+            outer.iter().filter(|(day, _)| range.holds(**day)).map(|(_, both)| of(both)).sum()
+        };
+        (self.kpi.shape == Shape::Bounds).then(|| (sum(|both| both.0), sum(|both| both.1)))
+    }
+
+    /// How much of the answer rests on what was seen.
+    async fn proven(&self, range: TimeRange) -> Result<Option<Ratio>, QueryError> {
+        let Some(proven) = &self.kpi.proven else { return Ok(None) };
+        let answer = self.ask(&proven.sql, range).await?;
+        let both = named(&answer, "numerator").zip(named(&answer, "denominator"));
+        Ok(both.map(|(numerator, denominator)| Ratio { numerator, denominator }))
     }
 
     fn sum(&self, answer: &Answer, range: TimeRange) -> f64 {
@@ -426,6 +463,17 @@ impl Asking<'_> {
         shown.extend(others.map(|(name, value)| (name.clone(), value.shown())));
         shown
     }
+}
+
+/// The number in the column `name` of the first row.
+fn named(answer: &Answer, name: &str) -> Option<f64> {
+    let at = answer.columns.iter().position(|column| column.name == name)?;
+    answer.cells().next()?.get(at)?.number()
+}
+
+/// The first number of the first row.
+fn first(answer: &Answer) -> Option<f64> {
+    answer.cells().next()?.first()?.number()
 }
 
 /// Two ranges are compared when the days without data differ by at most one in so many days, and one day in any case.

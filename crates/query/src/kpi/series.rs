@@ -51,6 +51,7 @@ pub(crate) fn complete(answer: Answer, shape: &Shape, periods: &[Period]) -> Res
         Shape::Plain => plain(answer, periods),
         Shape::Split(_) => split(answer, periods),
         Shape::Ratio => ratio(answer, periods),
+        Shape::Bounds => bounds(answer, periods),
     }
 }
 
@@ -131,6 +132,22 @@ fn largest(totals: BTreeMap<String, f64>) -> (Vec<String>, usize) {
     (names, folded)
 }
 
+/// Columns of a number between two others.
+const BOUNDS: [&str; 3] = ["value_low", "value", "value_high"];
+
+fn bounds(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
+    let mut found: BTreeMap<Day, [Option<f64>; 3]> =
+        periods.iter().map(|period| (period.start, [empty(*period); 3])).collect();
+    for (day, values) in numbers(&answer, BOUNDS)? {
+        found.insert(day, values);
+    }
+    let days: ArrayRef = Arc::new(Date32Array::from_iter_values(found.keys().map(|day| day.number())));
+    let side = |at: usize| -> ArrayRef {
+        Arc::new(found.values().map(|values| values.get(at).copied().flatten()).collect::<Float64Array>())
+    };
+    Ok(Series { answer: replaced(answer, vec![days, side(0), side(1), side(2)])?, names: Vec::new(), folded: 0 })
+}
+
 /// Percent of a numerator in a denominator, with both; without a percentage where the denominator is small.
 fn ratio(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
     let mut found: BTreeMap<Day, [Option<f64>; 2]> =
@@ -175,7 +192,7 @@ fn replaced(answer: Answer, columns: Vec<ArrayRef>) -> Result<Answer, ArrowError
     let fields = answer.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     if columns.len() != schema.fields().len() {
-        return Err(wrong("a time series has the columns period and value"));
+        return Err(wrong("a time series has the columns period and value, and its bounds if it has any"));
     }
     let columns = columns
         .iter()
@@ -224,6 +241,12 @@ pub(crate) fn values(answer: &Answer) -> BTreeMap<Day, f64> {
         }
     }
     values
+}
+
+/// Lower and upper bound of each period that has both.
+pub(crate) fn outer(answer: &Answer) -> BTreeMap<Day, (f64, f64)> {
+    let found = numbers(answer, ["value_low", "value_high"]).unwrap_or_default();
+    found.into_iter().filter_map(|(day, [low, high])| Some((day, (low?, high?)))).collect()
 }
 
 /// Numerator and denominator of each period of a ratio that has both.

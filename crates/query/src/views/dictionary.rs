@@ -45,13 +45,15 @@ pub(crate) fn describe(relation: &Relation, schema: &Schema) -> TableInfo {
 /// What a column means, where it means something of its own.
 fn meaning(relation: &str, column: &str) -> &'static str {
     match (relation, column) {
+        ("server_activity", "time") => "When the server was used, as the hub tells it.",
+        ("hub_polls", "time") => "When it began, by the hub's clock.",
         (_, "collector") => "Whose journal, or which import, took the event; with `position` its id.",
         (_, "position") => "Place of the event in its collector's sequence.",
         (_, "time") => "When it happened, by the emitter's clock (UTC).",
         (_, "received") => "When it was admitted (UTC).",
         (_, "time_suspect") => "The time lies before 2015 or more than a day after `received`; left out of KPIs.",
         (_, "hub") => "The hub whose token sent it; `default` without tokens.",
-        (_, "door") => "How it came: http, cloud-log or archive.",
+        (_, "door") => "How it came: http, cloud-log, archive, poll, hub-log or hub-db.",
         (_, "schema") => "The id of its schema.",
         (_, "version") => "The version of its schema, as text.",
         (_, "revision") => "Hash of the schema text that it was checked against.",
@@ -74,6 +76,29 @@ fn meaning(relation: &str, column: &str) -> &'static str {
         ("launches", "build_token") => "Whether an API token asked for it (from version 5 on).",
         ("launches", "origin") => "Host of the BinderHub, as sent (from version 3 on).",
         ("launches", "request_origin") => "Host of the page that asked (from version 6 on).",
+        ("sessions", "username") => "Name of the user at the hub.",
+        ("sessions", "servername") => "Name of the server; empty for the user's default one.",
+        ("sessions", "start_low") => "Not before; the start itself unless `truncated`.",
+        ("sessions", "start") => "When it began; the latest possible time if `truncated`.",
+        ("sessions", "start_known_by") => "event, hub (its REST API), or nothing: only the end was heard of.",
+        ("sessions", "end_low") => "The last proof that it ran.",
+        ("sessions", "end") => "The best guess of its end; NULL while it is open.",
+        ("sessions", "end_high") => "The first proof that it had ended; NULL while it is open.",
+        ("sessions", "end_known_by") => {
+            "E1 its stop, E2 a poll without it, E3 another server in its place, E4 a restart of the hub that kept none, \
+             E5 idle for longer than the culler bears, E6 the cap; open. E1 and E2 are proven."
+        }
+        ("sessions", "end_reason") => "stopped, likely culled, vanished, hub restart, unknown or open.",
+        ("sessions", "last_activity") => "The last activity that polls told of.",
+        ("sessions", "truncated") => "Only its end was heard of.",
+        ("sessions", "capped") => "A bound is an assumption: no session is taken to last longer than the cap.",
+        ("sessions", "conflicted") => "Pieces of evidence contradict each other.",
+        ("sessions", "unheard") => "An outage of ours lies within it, so that it may be more than one.",
+        ("sessions", "restarted") => "The hub restarted between the last proof of life and the first of death.",
+        ("server_activity", "username") => "Name of the user at the hub.",
+        ("server_activity", "servername") => "Name of the server; empty for the user's default one.",
+        ("hub_polls", "complete") => "Whether the whole list was read.",
+        ("hub_polls", "problem") => "Why not, where that is known.",
         ("server_actions", "action") => "start or stop.",
         ("server_actions", "username") => "Name of the user at the hub.",
         ("server_actions", "servername") => "Name of the server; empty for the user's only one.",

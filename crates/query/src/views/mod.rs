@@ -38,10 +38,12 @@ pub(crate) enum Rows {
     Quarantine,
     /// A statement over `events`.
     View(&'static str),
+    /// What `derive` tells of servers.
+    Sessions,
 }
 
 /// Every name there is.
-pub(crate) const RELATIONS: [Relation; 4] = [
+pub(crate) const RELATIONS: [Relation; 7] = [
     Relation {
         name: "events",
         description: "Every admitted event: envelope, promoted columns, and the emitter's JSON in `text`.",
@@ -59,6 +61,24 @@ pub(crate) const RELATIONS: [Relation; 4] = [
         description: "Starts and stops of notebook servers that a JupyterHub told of.",
         rows: Rows::View(include_str!("server_actions.sql")),
         schemas: &["hub.jupyter.org/server-action", "https://schema.jupyter.org/jupyterhub/events/server-action"],
+    },
+    Relation {
+        name: "sessions",
+        description: "One server from its start to its end, with bounds: derived from starts, stops and polls of the hub.",
+        rows: Rows::Sessions,
+        schemas: &derive::schemas::ALL,
+    },
+    Relation {
+        name: "server_activity",
+        description: "When polls of a hub saw that a server had been used, at least five minutes apart.",
+        rows: Rows::View(include_str!("server_activity.sql")),
+        schemas: &[derive::schemas::SERVER_SEEN],
+    },
+    Relation {
+        name: "hub_polls",
+        description: "Polls of a hub's REST API, and how they went.",
+        rows: Rows::View(include_str!("hub_polls.sql")),
+        schemas: &[derive::schemas::HUB_POLL],
     },
     Relation {
         name: "quarantine",

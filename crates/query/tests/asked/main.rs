@@ -12,5 +12,6 @@ mod oracle;
 mod rollups;
 mod sandbox;
 mod scopes;
+mod sessions;
 mod sql;
 

@@ -28,7 +28,7 @@ pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
     let figure = Figure {
         text: words::figure(headline.value),
         exact: format!("{} {}", words::figure_in_full(headline.value), headline.unit),
-        of: if headline.value == 1.0 { headline.unit_one.clone() } else { headline.unit.clone() },
+        of: unit(headline),
         span: span(answer.range),
         change: answer.change.as_ref().and_then(|change| compared(change, kpi.grain, &headline.unit)),
     };
@@ -44,6 +44,12 @@ pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
     }))
 }
 
+/// What a headline counts, and between which bounds it lies.
+fn unit(headline: &query::Headline) -> String {
+    let unit = if headline.value == 1.0 { &headline.unit_one } else { &headline.unit };
+    headline.between().map_or_else(|| unit.clone(), |between| format!("{unit}, {between}"))
+}
+
 /// Whether anything is known of the range; a 0 is.
 pub(crate) fn has_figures(answer: &KpiAnswer) -> bool {
     rows::of(&answer.answer).iter().any(|row| row.number("value").is_some())
@@ -52,7 +58,7 @@ pub(crate) fn has_figures(answer: &KpiAnswer) -> bool {
 /// Who sends what `kpi` is made of, where only one does.
 pub(crate) fn emitter(kpi: &Kpi) -> Option<Emitter> {
     match kpi.needs.first().map(String::as_str) {
-        Some("server_actions") => Some(Emitter::Hub),
+        Some("server_actions" | "sessions" | "hub_polls") => Some(Emitter::Hub),
         Some("launches") => Some(Emitter::Binder),
         _ => None,
     }
