@@ -90,12 +90,26 @@ class JupyterHub:
             homes=str(folder / "homes") + "/{username}",
         )
         (folder / "jupyterhub_config.py").write_text(f"{settings}\n{lines}")
-        self.program = Program([venv / "bin" / "jupyterhub"], surroundings_of(folder, venv, **variables), folder)
+        self.command = [venv / "bin" / "jupyterhub"]
+        self.environment = surroundings_of(folder, venv, **variables)
+        self.former: list[Program] = []
+        self.launch()
+
+    def launch(self):
+        self.program = Program(self.command, self.environment, self.folder)
         try:
             self.program.wait_for("JupyterHub is now running", START_SECONDS_MAX)
         except BaseException:
             self.end()
             raise
+
+    def crash(self):
+        """Kills the hub alone, and starts it again: its users' servers run on meanwhile."""
+        self.program.process.kill()
+        self.program.process.wait()
+        self.kill_proxy()
+        self.former.append(self.program)
+        self.launch()
 
     def call(self, method: str, path: str, body=None):
         return call(f"http://127.0.0.1:{self.port}/hub/api{path}", self.token, method, body)
@@ -133,7 +147,8 @@ class JupyterHub:
                 self.program.process.wait(SHUT_DOWN_SECONDS_MAX)
         self.program.process.kill()
         self.kill_proxy()
-        self.program.kill()
+        for program in [*self.former, self.program]:
+            program.kill()
 
     def kill_proxy(self):
         """The proxy leads a group of its own. A hub that was killed leaves it behind, with a note of its number."""

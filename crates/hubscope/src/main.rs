@@ -15,6 +15,7 @@ mod metrics;
 mod operations;
 mod output;
 mod pipeline;
+mod polling;
 mod registry;
 mod runtime;
 mod serve;

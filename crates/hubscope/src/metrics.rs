@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use crate::jobs::Health;
 use crate::operations::Operations;
 use crate::pipeline::Shortage;
+use crate::polling::Polling;
 
 /// Every name begins so.
 const PREFIX: &str = "hubscope";
@@ -26,6 +27,7 @@ pub(crate) fn registry() -> Registry {
 /// Reads the figures of the program when it is asked.
 pub(crate) struct Figures {
     pub(crate) operations: Arc<Operations>,
+    pub(crate) polling: Arc<Polling>,
     pub(crate) health: Arc<Health>,
     pub(crate) unready: Box<dyn Fn() -> usize + Send + Sync>,
 }
@@ -42,6 +44,7 @@ impl Collector for Figures {
         self.journal(&mut page)?;
         self.table(&mut page)?;
         self.archive(&mut page)?;
+        self.sessions(&mut page)?;
         let ready = i64::from((self.unready)() == 0);
         page.gauge("ready", "1 when events can be kept and questions answered", ready)?;
         let keys = self.operations.pipeline.keys_remembered();
@@ -103,6 +106,27 @@ impl Figures {
         )
     }
 
+    fn sessions(&self, page: &mut Page<'_>) -> fmt::Result {
+        let status = self.operations.sessions.status();
+        page.gauge("sessions_settled", "Sessions that only late events change", whole(status.settled as u64))?;
+        page.gauge("servers_open", "Servers that run, or may", whole(status.servers_open as u64))?;
+        page.counter("sessions_rebuilt", "Times that all sessions were made anew", status.rebuilds)?;
+        let polls = self.polling.states().map(|(hub, state)| (hub.to_owned(), state)).collect::<Vec<_>>();
+        if polls.is_empty() {
+            return Ok(());
+        }
+        let failing = polls.iter().map(|(hub, state)| (hub.as_str(), i64::from(state.problem.is_some())));
+        page.by_hub("poll_failing", "1 while the hub cannot be polled as it should", failing)?;
+        let servers = polls.iter().map(|(hub, state)| (hub.as_str(), whole(state.servers as u64)));
+        page.by_hub("poll_servers", "Servers that the last whole list of the hub had", servers)?;
+        let newest = polls.iter().filter_map(|(_, state)| state.succeeded).min();
+        let Some(oldest) = newest else { return Ok(()) };
+        let micros = SystemClock.now().micros().saturating_sub(oldest.micros()).max(0);
+        #[expect(clippy::cast_precision_loss, reason = "an age")]
+        let age = micros as f64 / 1e6;
+        page.seconds("poll_age_seconds", "Time since the hub that was longest not polled was", age)
+    }
+
     fn archive(&self, page: &mut Page<'_>) -> fmt::Result {
         let publication = self.health.publication();
         page.gauge(
@@ -129,6 +153,15 @@ impl Page<'_> {
 
     fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
         ConstGauge::new(value).encode(self.begin(name, help, MetricType::Gauge)?)
+    }
+
+    /// One value for each hub.
+    fn by_hub<'h>(&mut self, name: &str, help: &str, values: impl Iterator<Item = (&'h str, i64)>) -> fmt::Result {
+        let mut metric = self.begin(name, help, MetricType::Gauge)?;
+        for (hub, value) in values {
+            ConstGauge::new(value).encode(metric.encode_family(&[("hub", hub)])?)?;
+        }
+        Ok(())
     }
 
     fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use derive::Sessions;
 use erasure::Erasures;
 use event::{Clock, CollectorId, Day, SystemClock};
 use ingest::sources::import::{self, Unit};
@@ -108,6 +109,7 @@ pub(crate) struct Progress {
 pub(crate) struct Operations {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) tokens: Arc<Tokens>,
@@ -127,7 +129,10 @@ impl Operations {
             time_max: config.query.timeout.duration(),
             ..query::Limits::default()
         };
-        let engine = Arc::new(Engine::new(Arc::clone(&pipeline.store), limits)?.with_hubs(hubs(config)?));
+        let settings = config.hub.iter().map(|hub| (hub.name.as_str().into(), hub.derivation()));
+        let sessions = Arc::new(Sessions::new(&pipeline.store, settings.collect()));
+        let engine = Engine::new(Arc::clone(&pipeline.store), limits)?.with_hubs(hubs(config)?);
+        let engine = Arc::new(engine.with_sessions(Arc::clone(&sessions)));
         let publisher = Publisher::new(
             Arc::clone(&pipeline.store),
             pipeline.admission.registry().clone(),
@@ -137,6 +142,7 @@ impl Operations {
         let desk = Desk::new(Arc::clone(&pipeline), folder.root().to_owned(), archive.clone());
         Ok(Self {
             engine,
+            sessions,
             catalogue: Arc::new(Catalogue::builtin()),
             publisher: Arc::new(publisher),
             tokens: Arc::new(Tokens::open(folder.root(), Arc::new(SystemClock))?),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use event::{Day, SystemClock};
+use event::{Clock as _, Day, SystemClock};
 use server::{Access as _, App, Note, Unready, Vitals};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -19,6 +19,7 @@ use crate::jobs::{self, Health};
 use crate::metrics::{self, Figures};
 use crate::operations::Operations;
 use crate::pipeline::Shortage;
+use crate::polling::Polling;
 use crate::tokens::Tokens;
 use crate::{runtime, shutdown};
 
@@ -78,12 +79,14 @@ impl Running {
         let pipeline = &operations.pipeline;
         pipeline.hold_reserve();
         let health = Arc::new(Health::new(config));
+        let polling = Arc::new(Polling::new(config)?);
         let archive = config.archive.enabled.then(|| operations.archive.clone());
         let status = Arc::new(Status { operations: Arc::clone(&operations), health: Arc::clone(&health) });
         let mut shown_metrics = metrics::registry();
         let counters = server::Metrics::new(&mut shown_metrics);
         shown_metrics.register_collector(Box::new(Figures {
             operations: Arc::clone(&operations),
+            polling: Arc::clone(&polling),
             health: Arc::clone(&health),
             unready: Box::new({
                 let status = Arc::clone(&status);
@@ -114,6 +117,8 @@ impl Running {
             let (desk, stop) = (Arc::clone(&operations.desk), stop.clone());
             async move { desk.work(stop).await }
         });
+        polling.start(pipeline, &jobs, &stop);
+        jobs.spawn(derive_sessions(Arc::clone(&operations), stop.clone()));
         let server = tokio::spawn(server::serve(listener, Some((socket, control)), app, stop));
         Ok(Self { address, operations, server, jobs })
     }
@@ -125,6 +130,26 @@ impl Running {
         self.operations.pipeline.close().await?;
         tracing::info!("stopped; everything acknowledged is in the table");
         Ok(())
+    }
+}
+
+/// Sessions are brought up to date so often although nobody asks, so that whoever asks does not wait.
+const SESSIONS_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Derives sessions at once, which takes a while where there are many, and then again and again.
+async fn derive_sessions(operations: Arc<Operations>, stop: CancellationToken) {
+    loop {
+        let (sessions, snapshot) = (Arc::clone(&operations.sessions), operations.pipeline.store.snapshot());
+        let derived = tokio::task::spawn_blocking(move || sessions.at(&snapshot, SystemClock.now())).await;
+        match derived {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "sessions cannot be derived; it is tried again"),
+            Err(fault) => tracing::error!(%fault, "sessions cannot be derived; it is tried again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SESSIONS_INTERVAL) => {}
+        }
     }
 }
 

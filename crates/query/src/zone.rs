@@ -18,7 +18,6 @@ use crate::nearest::{hint, nearest};
 /// Days beyond these (about the years -6200 and 9900) are cut in UTC: no calendar reaches further.
 const DAYS_WITH_RULES: Range<i32> = -3_000_000..2_900_000;
 
-
 /// Names like these stand in the zone data for its own use.
 const NOT_ZONES: [&str; 3] = ["posixrules", "localtime", "Factory"];
 

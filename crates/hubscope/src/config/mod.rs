@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use insight::session::{Culler, Micros};
 pub(crate) use settings::{Layers, Shown};
-use value::{ByteSize, Keep, Span, count, switch, zone};
+use value::{ByteSize, Keep, Secret, Span, Url, count, switch, zone};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -104,7 +105,51 @@ pub(crate) struct HubConfig {
     pub(crate) name: String,
     #[serde(default = "query::Zone::utc", with = "zone")]
     pub(crate) zone: query::Zone,
+    pub(crate) url: Option<Url>,
+    pub(crate) token: Option<Secret>,
+    pub(crate) token_file: Option<PathBuf>,
+    #[serde(default = "poll_interval")]
+    pub(crate) poll_interval: Span,
+    pub(crate) cull_timeout: Option<Span>,
+    #[serde(default = "cull_every")]
+    pub(crate) cull_every: Span,
+    pub(crate) max_age: Option<Span>,
 }
+
+fn poll_interval() -> Span {
+    Span::seconds(60)
+}
+
+/// The culler's own default is half of its timeout, at most ten minutes.
+fn cull_every() -> Span {
+    Span::seconds(600)
+}
+
+impl HubConfig {
+    /// How the hub ends servers by itself, as sessions want to know it.
+    pub(crate) fn derivation(&self) -> derive::HubSettings {
+        let micros = |span: Span| Micros(i64::try_from(span.duration().as_micros()).unwrap_or(i64::MAX));
+        let culler =
+            self.cull_timeout.map(|timeout| Culler { timeout: micros(timeout), period: micros(self.cull_every) });
+        // The culler looks only now and then.
+        let max_age = self.max_age.map(|age| micros(age).plus(micros(self.cull_every)));
+        derive::HubSettings { culler, max_age }
+    }
+
+    /// What is wrong with it, if anything is.
+    fn problem(&self) -> Option<&'static str> {
+        match (&self.url, &self.token, &self.token_file) {
+            (Some(_), None, None) => Some("has a url and no token: give it token or token_file"),
+            (None, Some(_), _) | (None, _, Some(_)) => Some("has a token and no url"),
+            (_, Some(_), Some(_)) => Some("has both token and token_file"),
+            _ if self.poll_interval.duration() < POLL_INTERVAL_MIN => Some("is polled more often than every 100 ms"),
+            _ => None,
+        }
+    }
+}
+
+/// A hub is never asked more often.
+const POLL_INTERVAL_MIN: std::time::Duration = std::time::Duration::from_millis(100);
 
 impl Default for Config {
     fn default() -> Self {
@@ -202,6 +247,9 @@ fn hubs<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<HubConf
     for (index, hub) in hubs.iter().enumerate() {
         if hubs.iter().take(index).any(|other| other.name == hub.name) {
             return Err(serde::de::Error::custom(format!("two hubs are called '{}'", hub.name)));
+        }
+        if let Some(problem) = hub.problem() {
+            return Err(serde::de::Error::custom(format!("the hub '{}' {problem}", hub.name)));
         }
     }
     Ok(hubs)

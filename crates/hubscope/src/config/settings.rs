@@ -58,9 +58,16 @@ pub(crate) const SETTINGS: [Setting; 22] = [
 ];
 
 /// The settings of one `[[hub]]`.
-pub(crate) const HUB_SETTINGS: [Setting; 2] = [
+pub(crate) const HUB_SETTINGS: [Setting; 9] = [
     setting("hub.name", "name of a hub, as its token has it"),
     setting("hub.zone", "zone in which its days are cut, by its IANA name"),
+    setting("hub.url", "address at which its REST API is polled; without it, it is not polled"),
+    setting("hub.token", "token of hubscope's service at the hub; never shown"),
+    setting("hub.token_file", "file that holds the token instead"),
+    setting("hub.poll_interval", "how often it is polled"),
+    setting("hub.cull_timeout", "timeout of its culler of idle servers, if one runs"),
+    setting("hub.cull_every", "how often that culler looks"),
+    setting("hub.max_age", "servers are stopped at this age, if so"),
 ];
 
 /// The settings of one `[[schema]]`.

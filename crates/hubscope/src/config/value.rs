@@ -73,6 +73,53 @@ impl Serialize for ByteSize {
     }
 }
 
+/// The address of a hub.
+#[derive(Clone, Debug)]
+pub(crate) struct Url(pub(crate) poll::Address);
+
+impl<'de> Deserialize<'de> for Url {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        poll::Address::parse(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Url {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A text that is never shown: it is written as `***`.
+#[derive(Clone)]
+pub(crate) struct Secret(poll::Token);
+
+impl Secret {
+    /// The token.
+    pub(crate) fn token(&self) -> poll::Token {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        poll::Token::new(&text).map(Self).ok_or_else(|| serde::de::Error::custom("no token looks like this one"))
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
+}
+
 /// A duration, written with its unit: `5 s`, `15 min`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(Duration);

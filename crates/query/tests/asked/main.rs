@@ -14,4 +14,3 @@ mod sandbox;
 mod scopes;
 mod sessions;
 mod sql;
-

@@ -1,0 +1,144 @@
+"""What only polls of the hub can tell: servers that died, and what became of them when the hub did.
+
+The hub sends no events here, so that everything that is known comes from polls.
+"""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from jupyter import HUB, JupyterHub
+from program import until
+from serve import Serve
+from snippets import snippet
+
+# A test waits for a few polls.
+POLL_INTERVAL = "500 ms"
+# A hub notices within half a minute that a server has died, and lists it until then.
+SEEN_SECONDS_MAX = 60
+TOKEN = "0f" * 32
+EXAMPLE_TOKEN = "REPLACE-WITH-openssl-rand-hex-32"
+# How soon the hub looks after its servers.
+LOOK = "c.Spawner.poll_interval = 1\n"
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    lines = LOOK + snippet("jupyterhub.md", "service", {EXAMPLE_TOKEN: TOKEN})
+    hub = JupyterHub(tmp_path_factory.mktemp("hub"), HUB, lines)
+    yield hub
+    hub.end()
+
+
+@pytest.fixture(scope="module")
+def polling(hub, tmp_path_factory):
+    """A hubscope that polls the hub, set up as the page says."""
+    folder = tmp_path_factory.mktemp("polling")
+    places = {"http://127.0.0.1:8000": f"http://127.0.0.1:{hub.port}", EXAMPLE_TOKEN: TOKEN}
+    toml = snippet("jupyterhub.md", "poll", places)
+    config = folder / "hubscope.toml"
+    config.write_text(f'{toml}poll_interval = "{POLL_INTERVAL}"\n')
+    serve = Serve(folder / "data", HUBSCOPE_CONFIG=config)
+    yield serve
+    serve.end()
+
+
+def session(serve: Serve, user: str) -> dict | None:
+    """The only session of a user, once there is one."""
+    rows = serve.query(f"SELECT * FROM sessions WHERE username = '{user}'")
+    assert len(rows) <= 1, rows
+    return rows[0] if rows else None
+
+
+def seen(serve: Serve, user: str, known_by: str) -> dict:
+    """The session of a user, once its end is known by that."""
+
+    def look():
+        found = session(serve, user)
+        return found if found and found["end_known_by"] == known_by else None
+
+    return until(look, SEEN_SECONDS_MAX, f"{user}: {known_by}")
+
+
+def in_order(row: dict):
+    times = [row[name] for name in ("start_low", "start", "end_low", "end", "end_high")]
+    assert times == sorted(times), row
+
+
+def process_of(user: str) -> int:
+    """The process of a user's server."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if f"JUPYTERHUB_USER={user}".encode() in environment:
+            return int(folder.name)
+    raise AssertionError(f"there is no server of {user}")
+
+
+def count(serve: Serve, sql: str) -> int:
+    return int(serve.query(f"SELECT count(*) AS n FROM {sql}")[0]["n"])
+
+
+def test_a_server_that_dies_is_gone_by_a_poll(hub, polling):
+    hub.add("dies")
+    hub.start("dies")
+    row = seen(polling, "dies", "open")
+    assert row["start_known_by"] == "hub", row
+    os.kill(process_of("dies"), signal.SIGKILL)
+    row = seen(polling, "dies", "E2")
+    assert row["end_reason"] == "vanished", row
+    in_order(row)
+
+
+def test_servers_that_are_stopped_and_whose_user_is_deleted(hub, polling):
+    for user in ("stops", "leaves"):
+        hub.add(user)
+        hub.start(user)
+        seen(polling, user, "open")
+    hub.stop("stops")
+    hub.remove("leaves")
+    for user in ("stops", "leaves"):
+        in_order(seen(polling, user, "E2"))
+
+
+def test_a_hub_that_finds_its_server_again_ends_no_session(hub, polling):
+    hub.add("stays")
+    hub.start("stays")
+    before = seen(polling, "stays", "open")
+    restarts = "events WHERE schema = 'schema.hubscope/hub-restart'"
+    assert count(polling, restarts) == 1
+    hub.crash()
+    until(lambda: count(polling, restarts) == 2, SEEN_SECONDS_MAX, "the restart is seen")
+    polls = "hub_polls WHERE complete"
+    known = count(polling, polls)
+    until(lambda: count(polling, polls) >= known + 3, SEEN_SECONDS_MAX, "polls after it")
+    after = session(polling, "stays")
+    assert (after["end_known_by"], after["start"]) == ("open", before["start"]), after
+    assert count(polling, "hub_polls WHERE problem IS NOT NULL") > 0, "the hub was away for a while"
+
+
+def test_sessions_are_the_same_after_a_restart_of_hubscope(hub, polling):
+    everything = "SELECT username, start, end_known_by FROM sessions ORDER BY 1, 2"
+    before = polling.query(everything)
+    assert before
+    polling.stop()
+    polling.start()
+    assert polling.query(everything) == before
+
+
+def test_the_token_shows_nowhere(polling):
+    shown = polling.shell(f"hubscope --config {polling.environment['HUBSCOPE_CONFIG']} config show", Path.cwd())
+    assert re.search(r"hub\[0\]\.token +\*\*\*", shown), shown
+    metrics = polling.get("/metrics")
+    assert TOKEN not in shown + metrics + polling.program.said
+    assert 'hubscope_poll_failing{hub="default"} 0' in metrics
+
+
+def test_servers_of_users_are_never_asked(hub, polling):
+    asked = [line for line in hub.program.said.splitlines() if "/user/" in line and "hubscope@" in line]
+    assert not asked, asked
