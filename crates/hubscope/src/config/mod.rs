@@ -188,7 +188,7 @@ impl Default for StoreConfig {
             flush_size: ByteSize::mebi(64),
             flush_interval: Span::seconds(15 * 60),
             commit_interval: Span::seconds(5),
-            tail_size: ByteSize::mebi(256),
+            tail_size: ByteSize::mebi(128),
             reserve: ByteSize::mebi(32),
             compact_parts: 8,
         }
