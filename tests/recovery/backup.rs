@@ -15,11 +15,11 @@ use crate::load::Load;
 use crate::oracle::{ALL_ROWS, check_tables};
 use crate::restore::{copy, load, stopped};
 
-fn back_up(sandbox: &Sandbox, name: &str) -> Ended {
+pub(crate) fn back_up(sandbox: &Sandbox, name: &str) -> Ended {
     sandbox.run([Path::new("backup"), &sandbox.path(name)])
 }
 
-fn verify(sandbox: &Sandbox, folder: &Path) -> Ended {
+pub(crate) fn verify(sandbox: &Sandbox, folder: &Path) -> Ended {
     let mut command = sandbox.command(["verify"]);
     command.env("HUBSCOPE_DATA", folder);
     sandbox.run_command(command)

@@ -1,6 +1,6 @@
 //! What the client knows: which events it sent, and what it was told of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(crate) struct Sent {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     sent: Mutex<BTreeMap<String, Sent>>,
+    /// Events of people who were forgotten, by collector and position.
+    removed: Mutex<BTreeSet<(String, u64)>>,
     answered: Mutex<u64>,
     one_more: Condvar,
 }
@@ -51,6 +53,20 @@ impl Ledger {
         drop(sent);
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.one_more.notify_all();
+    }
+
+    /// Notes events, by their ids, of which nothing may be left but perhaps their empty place.
+    pub(crate) fn removed<'a>(&self, ids: impl Iterator<Item = &'a str>) {
+        let place = |id: &str| {
+            let (collector, position) = id.split_once(':').expect("an id is a collector and a position");
+            (collector.to_owned(), position.parse().expect("a position is a number"))
+        };
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner).extend(ids.map(place));
+    }
+
+    /// The positions that those events had, by collector.
+    pub(crate) fn places_removed(&self) -> BTreeSet<(String, u64)> {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Requests answered so far.

@@ -10,6 +10,7 @@ mod kill;
 mod ledger;
 mod load;
 mod oracle;
+mod person;
 mod restore;
 mod samples;
 mod stop;

@@ -13,7 +13,8 @@ use crate::load::Load;
 use crate::oracle::{ALL_ROWS, check_tables};
 
 /// Nothing is flushed by itself: what is acknowledged stays in the journal until a stop.
-const LAZY: [(&str, &str); 2] = [("HUBSCOPE_STORE__FLUSH_INTERVAL", "1 h"), ("HUBSCOPE_ARCHIVE__ENABLED", "false")];
+pub(crate) const LAZY: [(&str, &str); 2] =
+    [("HUBSCOPE_STORE__FLUSH_INTERVAL", "1 h"), ("HUBSCOPE_ARCHIVE__ENABLED", "false")];
 
 /// Sends until so many requests were answered, and waits for all answers.
 pub(crate) fn load(server: &Server, ledger: &Arc<Ledger>, name: &str, answers: u64) {

@@ -174,8 +174,8 @@ impl Pipeline {
         Ok(replay)
     }
 
-    /// Takes what is of people who were forgotten out of the tables, where it came by a crash between the two commits of
-    /// a flush. A full disk stops no start: then it stays until the erasure is finished or asked for again.
+    /// Takes what is of people who were forgotten out of the tables, where it came by a crash between the two commits
+    /// of a flush. A full disk stops no start: then it stays until the erasure is finished or asked for again.
     async fn take_out(&self) -> Result<()> {
         let Some(erasures) = self.forgotten.read().await.clone() else { return Ok(()) };
         let persons = Arc::new(Persons::of(&self.admission.registry()));

@@ -187,9 +187,9 @@ impl Store {
         committed(&self.live().events.view.transactions, collector)
     }
 
-    /// Through which position (exclusive) `quarantine` has its rows of `collector`. After a crash between the commits of a
-    /// flush that is beyond [`Self::committed`]: what is acknowledged again from there on is not added to it a second
-    /// time.
+    /// Through which position (exclusive) `quarantine` has its rows of `collector`. After a crash between the commits
+    /// of a flush that is beyond [`Self::committed`]: what is acknowledged again from there on is not added to it a
+    /// second time.
     pub fn committed_aside(&self, collector: &CollectorId) -> Position {
         committed(&self.live().quarantine.view.transactions, collector)
     }

@@ -19,9 +19,9 @@ const ROWS_A_PART: usize = 2_500;
 /// 16 × 2,500 × 8 KiB: 312 MiB of rows, of which the parts on disk are a fraction.
 const TEXT_BYTES: usize = 8 << 10;
 
-/// What compaction may add to what the process has when the store is open. By its named limits it is 112 MiB (16 batches
-/// of 2 MiB, 16 MiB that wait, a row group of 64 MiB); measured are twice that, since decoders, copies and the allocator
-/// have theirs. If the parts were held whole, it would be more than all of their rows.
+/// What compaction may add to what the process has when the store is open. By its named limits it is 112 MiB (16
+/// batches of 2 MiB, 16 MiB that wait, a row group of 64 MiB); measured are twice that, since decoders, copies and the
+/// allocator have theirs. If the parts were held whole, it would be more than all of their rows.
 const PEAK_BYTES_MAX: u64 = 280 << 20;
 
 fn options() -> Options {

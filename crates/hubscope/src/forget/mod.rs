@@ -82,7 +82,6 @@ async fn carry_out(
     let names_aside = |text: &[u8]| names(text, request.hub.as_deref().unwrap_or_default());
     let removed = pipeline.forget_aside(&names_aside)?;
     certificate.set_aside_removed = removed.iter().map(|file| format!("journal/{}", file.display())).collect();
-    fail::fail_point!("forget::aside");
     step(4);
     let expired = pipeline.store.expire(READERS_WAIT_MAX).await?;
     certificate.files_removed = expired.log_files + expired.parts;

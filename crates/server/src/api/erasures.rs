@@ -1,4 +1,5 @@
-//! `/api/v1/erasures`: somebody is to be forgotten. For tokens that may administer; one of a hub forgets on that hub alone.
+//! `/api/v1/erasures`: somebody is to be forgotten. For tokens that may administer; one of a hub forgets on that hub
+//! alone.
 //!
 //! `POST` with `{"user": "zoe", "hub": "lab"}` keeps the request, has it carried out and answers the certificate; when
 //! that takes long, `202` with the address where it will be. Names are in no answer but the asker's own, and in no log.
