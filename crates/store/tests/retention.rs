@@ -99,3 +99,28 @@ async fn a_part_that_is_old_throughout_goes_unread() {
     assert_eq!(shown(&store), set(&["z"]));
     assert_eq!(store.committed(&journal()), Position(3));
 }
+
+/// A term of 30 days keeps the 30 days before today, to the microsecond, at whatever hour of today it is looked.
+#[tokio::test]
+async fn a_term_ends_with_the_first_instant_of_a_day() {
+    let today = NOON.div_euclid(DAY) * DAY;
+    let first = today - 30 * DAY;
+    for now in [today, NOON, today + DAY - 1] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        keep(
+            &store,
+            vec![
+                received(today, vec![of("a", "before", first - 1), of("a", "at", first), of("a", "after", first + 1)]),
+                received(today, vec![of("a", "whole part before", first - 1)]),
+                received(today, vec![of("a", "whole part at", first)]),
+                received(first - 1, vec![quarantined("aside before")]),
+                received(first, vec![quarantined("aside at")]),
+            ],
+        )
+        .await;
+        let retention = Retention { events: Some(30), quarantine: Some(30), ..Retention::default() };
+        store.retain(&retention, EventTime::from_micros(now)).await.unwrap();
+        assert_eq!(shown(&store), set(&["at", "after", "whole part at", "aside at"]), "at {now}");
+    }
+}
