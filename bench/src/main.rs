@@ -13,6 +13,7 @@ mod disk;
 mod durability;
 mod events;
 mod files;
+mod kpi;
 mod latency;
 mod load;
 mod many;
@@ -32,6 +33,7 @@ use crate::table::Table;
 
 const HELP: &str = "\
 usage: bench PROGRAM [--python PYTHON] [--quick] [--soak] [--only PART]
+       bench PROGRAM --kpi [--python PYTHON] [--quick] [--large]
        bench PROGRAM --durability [--python PYTHON] [--quick] [--collector COLLECTOR]...
 
   PROGRAM    the hubscope to measure, built for release
@@ -39,6 +41,7 @@ usage: bench PROGRAM [--python PYTHON] [--quick] [--soak] [--only PART]
   --quick    a second or two of each, to see that it works; its figures mean nothing
   --soak     ten minutes at half load and one of tenfold overload beside the rest
   --only     one of batches, singles, many, soak, files: for whoever mends that part
+  --kpi      nothing of that: questions over eight years of ten million launches, with --large of seventy million
   --durability  nothing of that: what was acknowledged is counted after kills at random moments, beside Python's
                 handlers
   --collector   another program that takes events over HTTP, killed like ours: 'NAME|START|PATH|READ|PROMISE', where
@@ -58,6 +61,8 @@ struct Lengths {
     events_of_a_day: usize,
     events_of_peer: usize,
     kills: usize,
+    launches: usize,
+    rounds: usize,
 }
 
 const FULL: Lengths = Lengths {
@@ -71,6 +76,8 @@ const FULL: Lengths = Lengths {
     events_of_a_day: 1_000_000,
     events_of_peer: 100_000,
     kills: 100,
+    launches: 10_000_000,
+    rounds: 100,
 };
 
 const QUICK: Lengths = Lengths {
@@ -84,7 +91,12 @@ const QUICK: Lengths = Lengths {
     events_of_a_day: 20_000,
     events_of_peer: 5_000,
     kills: 5,
+    launches: 30_000,
+    rounds: 5,
 };
+
+/// Launches of mybinder.org in eight years, about.
+const LAUNCHES_LARGE: usize = 70_000_000;
 
 /// Connections of single events.
 const SINGLES: [usize; 3] = [64, 512, 2_048];
@@ -96,6 +108,7 @@ struct Wishes {
     soak: bool,
     only: Option<String>,
     durability: bool,
+    kpi: bool,
     collectors: Vec<Collector>,
 }
 
@@ -121,7 +134,7 @@ fn main() -> Result<()> {
 fn wishes(arguments: impl Iterator<Item = String>) -> Result<Wishes> {
     let mut arguments = arguments.peekable();
     let (mut program, mut python, mut lengths, mut soak, mut only) = (None, None, FULL, false, None);
-    let (mut durability, mut collectors) = (false, Vec::new());
+    let (mut durability, mut kpi, mut large, mut collectors) = (false, false, false, Vec::new());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--python" => python = Some(PathBuf::from(arguments.next().context("--python needs a path")?)),
@@ -132,13 +145,18 @@ fn wishes(arguments: impl Iterator<Item = String>) -> Result<Wishes> {
                 only = Some(part.with_context(|| format!("--only needs one of {}", PARTS.join(", ")))?);
             }
             "--durability" => durability = true,
+            "--kpi" => kpi = true,
+            "--large" => large = true,
             "--collector" => collectors.push(Collector::parse(&arguments.next().context("--collector needs a text")?)?),
             _ if argument.starts_with('-') || program.is_some() => bail!("{argument}: not understood\n\n{HELP}"),
             _ => program = Some(PathBuf::from(argument)),
         }
     }
     let program = program.with_context(|| HELP.to_owned())?;
-    Ok(Wishes { program, python, lengths, soak, only, durability, collectors })
+    if large {
+        lengths.launches = LAUNCHES_LARGE;
+    }
+    Ok(Wishes { program, python, lengths, soak, only, durability, kpi, collectors })
 }
 
 async fn measure(wishes: &Wishes, table: &mut Table) -> Result<()> {
@@ -149,6 +167,9 @@ async fn measure(wishes: &Wishes, table: &mut Table) -> Result<()> {
         let python = python.unwrap_or(Path::new("python3"));
         let program = program.canonicalize().with_context(|| format!("there is no {}", program.display()))?;
         return durability::measure(&program, python, &wishes.collectors, folder.path(), lengths.kills, table);
+    }
+    if wishes.kpi {
+        return kpi::measure(program, python, folder.path(), lengths.launches, lengths.rounds, table);
     }
     let fdatasync = disk::measure(folder.path(), table)?;
     if wishes.wants("batches") {

@@ -29,6 +29,13 @@ pub(crate) fn duckdb(python: &Path, raw: &Path, folder: &Path) -> Result<Duratio
     Ok(Duration::from_secs_f64(seconds))
 }
 
+/// How long DuckDB takes for the questions, by name, in seconds, on the launches of the table in `data`.
+pub(crate) fn duckdb_kpis(python: &Path, data: &Path, folder: &Path) -> Result<Value> {
+    let glob = data.join("tables/events/*.parquet").display().to_string();
+    let out = folder.join("launches.parquet").display().to_string();
+    Ok(serde_json::from_str(&run(python, "duckdb_kpis.py", &[glob, out])?)?)
+}
+
 /// Events a second that mybinder's publisher publishes of the raw files.
 pub(crate) fn publisher(python: &Path, raw: &Path, folder: &Path, events: usize) -> Result<f64> {
     let paths = [raw.to_owned(), folder.join("peer")].map(|path| path.display().to_string());

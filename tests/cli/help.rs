@@ -5,7 +5,7 @@ use acceptance::Sandbox;
 #[test]
 fn every_command_explains_itself() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 26] = [
+    let commands: [&[&str]; 27] = [
         &[],
         &["serve"],
         &["demo"],
@@ -26,6 +26,7 @@ fn every_command_explains_itself() {
         &["token", "revoke"],
         &["forget"],
         &["verify"],
+        &["rebuild"],
         &["backup"],
         &["inspect"],
         &["inspect", "table"],

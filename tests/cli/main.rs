@@ -7,6 +7,7 @@ mod help;
 mod inspect;
 mod kpi;
 mod query;
+mod rebuild;
 mod schema;
 mod token;
 mod verify;

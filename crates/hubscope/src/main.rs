@@ -17,6 +17,7 @@ mod output;
 mod pipeline;
 mod polling;
 mod registry;
+mod rollups;
 mod runtime;
 mod serve;
 mod shutdown;

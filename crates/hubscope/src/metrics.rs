@@ -53,6 +53,10 @@ impl Collector for Figures {
             "Keys of requests whose retries would add nothing",
             whole(keys as u64),
         )?;
+        let facts = self.operations.engine.rollup_figures();
+        page.gauge("rollups_ready", "1 when facts of days are kept ready for questions", i64::from(facts.is_ready))?;
+        page.gauge("rollup_facts", "Facts of days kept ready", whole(facts.rows))?;
+        page.gauge("rollup_bytes", "Bytes of memory that they take, about", whole(facts.bytes))?;
         let running = self.operations.engine.running();
         page.gauge("queries_running", "Questions being answered", whole(running as u64))
     }

@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize};
 use store::{ImportUnit, Imported};
 use tokio::sync::mpsc;
 
-use crate::cli::{self, JournalReport, TableName};
+use crate::cli::{self, DerivedPart, JournalReport, TableName};
 use crate::config::Config;
 use crate::folder::Folder;
 use crate::forget::Desk;
 use crate::output::Format;
 use crate::pipeline::{Disks, Pipeline};
+use crate::rollups::Rollups;
 use crate::tokens::{self, Tokens};
 use crate::{registry, verification};
 
@@ -49,10 +50,11 @@ pub(crate) enum Request {
     InspectTable { table: TableName },
     InspectJournal,
     Forget { user: String, hub: Option<String>, format: Format },
+    Rebuild { only: Option<DerivedPart> },
 }
 
 /// The commands of [`Request`], by name.
-pub(crate) const COMMANDS: [&str; 15] = [
+pub(crate) const COMMANDS: [&str; 16] = [
     "query",
     "kpi",
     "import-cloud-log",
@@ -65,6 +67,7 @@ pub(crate) const COMMANDS: [&str; 15] = [
     "revoke-token",
     "inspect-journal",
     "forget",
+    "rebuild",
     "verify",
     "backup",
     "inspect-table",
@@ -113,6 +116,7 @@ pub(crate) struct Operations {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) rollups: Arc<Rollups>,
     pub(crate) archive: PathBuf,
     /// Forgets people.
     pub(crate) desk: Arc<Desk>,
@@ -139,10 +143,13 @@ impl Operations {
             publish::Options::default(),
         );
         let archive = config.archive.directory.clone().unwrap_or_else(|| folder.archive());
-        let desk = Desk::new(Arc::clone(&pipeline), folder.root().to_owned(), archive.clone());
+        let rollups = Arc::new(Rollups::new(Arc::clone(&engine), Arc::clone(&pipeline.store)));
+        let desk =
+            Desk::new(Arc::clone(&pipeline), Arc::clone(&rollups), folder.root().to_owned(), archive.clone());
         Ok(Self {
             engine,
             sessions,
+            rollups,
             catalogue: Arc::new(Catalogue::builtin()),
             publisher: Arc::new(publisher),
             tokens: Arc::new(Tokens::open(folder.root(), Arc::new(SystemClock))?),
@@ -185,6 +192,11 @@ impl Operations {
                     _ => certificate.told().map(Reply::Text),
                 }
             }
+            Request::Rebuild { only: None | Some(DerivedPart::Rollups) } => {
+                self.rollups.rebuild(progress).await?;
+                let figures = self.engine.rollup_figures();
+                Ok(Reply::Text(format!("rollups: {} facts of days, made anew\n", figures.rows)))
+            }
             Request::Verify { format } => self.verify(format, progress).await,
             Request::Backup { to } => self.backup(&to).await,
             Request::InspectTable { table } => cli::table_told(&self.pipeline.store, table).map(Reply::Text),
@@ -194,6 +206,7 @@ impl Operations {
 
     async fn kpi(&self, id: &str, parameters: BTreeMap<String, String>, format: Format) -> Result<Reply> {
         let kpi = self.catalogue.find(id)?;
+        self.rollups.read().await?;
         let answer = self.engine.kpi(kpi, &Params::from_iter(parameters), &Scope::All).await?;
         match format {
             Format::Json => Ok(Reply::Text(format!("{}\n", answer.json(kpi)))),

@@ -114,6 +114,7 @@ impl Running {
         let socket = control::listen(&control_socket(folder.root()))?;
         let control = Arc::new(Control(Arc::clone(&operations)));
         let jobs = jobs::start(pipeline, &operations.publisher, operations.archive.clone(), config, &health, &stop);
+        jobs.spawn(Arc::clone(&operations.rollups).keep(stop.clone()));
         jobs.spawn({
             let (desk, stop) = (Arc::clone(&operations.desk), stop.clone());
             async move { desk.work(stop).await }
@@ -129,6 +130,7 @@ impl Running {
         self.server.await.context("the server ended early")?;
         self.jobs.wait().await;
         self.operations.pipeline.close().await?;
+        self.operations.rollups.finish().await;
         tracing::info!("stopped; everything acknowledged is in the table");
         Ok(())
     }

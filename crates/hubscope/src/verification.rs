@@ -78,6 +78,7 @@ pub(crate) async fn offline(folder: &Folder, format: Format, progress: store::Pr
         let told = format!("the table cannot be opened: {}", chain(error));
         verified.add(FaultKind::Unreadable, None, None, told);
     }
+    store::verify_derived(folder.root(), &mut verified)?;
     let inspection = tokio::task::block_in_place(|| journal::inspect(&folder.journal())).context("the journal")?;
     let report = JournalReport::of(&inspection);
     if let Ok(Some(store)) = &opened {
@@ -100,6 +101,8 @@ pub(crate) async fn beside(
     progress: store::Progress,
 ) -> Result<Reply> {
     let mut verified = store.verify(progress).await?;
+    let root = store.root().to_owned();
+    tokio::task::block_in_place(|| store::verify_derived(&root, &mut verified))?;
     let inspection = tokio::task::block_in_place(|| journal.inspect()).context("the journal")?;
     let report = JournalReport::of(&inspection);
     meet(store, &report, &mut verified);

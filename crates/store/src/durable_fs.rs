@@ -68,6 +68,11 @@ impl DurableFs {
         Self { reads: LocalFileSystem::new(), writes: Arc::new(writes) }
     }
 
+    /// The same disk with a poison of its own, and without sums: for files that are no part of the tables.
+    pub(crate) fn apart(&self) -> Self {
+        Self::new(Arc::clone(&self.writes.disk))
+    }
+
     /// Why it refuses changes, if it does.
     pub fn poisoned(&self) -> Option<&str> {
         self.writes.poison.get().map(String::as_str)

@@ -8,9 +8,12 @@ mod import;
 mod inspect;
 mod kpi;
 mod query;
+mod rebuild;
 mod schema;
 mod token;
 mod verify;
+
+pub(crate) use rebuild::DerivedPart;
 
 pub(crate) use inspect::{TableName, told as table_told};
 
@@ -85,6 +88,8 @@ enum Command {
     Forget(forget::Forget),
     /// Reads everything kept and compares it with what was written; ends with 3 if something differs
     Verify(verify::Verify),
+    /// Makes anew what is derived from events
+    Rebuild(rebuild::Rebuild),
     /// Copies the folder of data as it is at one moment, also while serve runs
     Backup(backup::Backup),
     /// Looks at what lies on disk, without changing it
@@ -133,6 +138,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         Command::Token(token) => token.run(&config),
         Command::Forget(forget) => forget.run(&config),
         Command::Verify(verify) => verify.run(&config),
+        Command::Rebuild(rebuild) => rebuild.run(&config),
         Command::Backup(backup) => backup.run(&config),
         Command::Inspect(inspect) => inspect.run(),
         Command::Config(config) => config.run(&layers),

@@ -30,6 +30,9 @@ pub(crate) struct Certificate {
     /// Rows of both tables.
     pub(crate) rows_removed: u64,
     pub(crate) parts_rewritten: u64,
+    /// Files derived from the tables that are gone: others, without the person, took their place.
+    #[serde(default)]
+    pub(crate) derived_removed: Vec<String>,
     /// Answers kept for retries that quoted the person.
     pub(crate) answers_forgotten: u64,
     /// Files of damaged or former bytes of the journal.
@@ -55,6 +58,7 @@ impl Certificate {
             finished: None,
             rows_removed: 0,
             parts_rewritten: 0,
+            derived_removed: Vec::new(),
             answers_forgotten: 0,
             set_aside_removed: Vec::new(),
             files_removed: 0,
@@ -93,6 +97,7 @@ impl Certificate {
         writeln!(text, "{} rows removed, {} parts written anew", self.rows_removed, self.parts_rewritten)?;
         writeln!(text, "{} files of earlier versions removed", self.files_removed)?;
         for (count, what) in [
+            (self.derived_removed.len() as u64, "derived files replaced"),
             (self.answers_forgotten, "answers to retries forgotten"),
             (self.set_aside_removed.len() as u64, "files removed that the journal had set aside"),
             (self.files_held.len() as u64, "files still being read; they go with the next compaction"),

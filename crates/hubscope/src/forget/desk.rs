@@ -12,9 +12,10 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::kept::{ERASURES_MAX, Kept, all, has_room, key, one};
-use super::{Certificate, Tell, carry_out};
+use super::{Certificate, Place, Tell, carry_out};
 use crate::hex::hex;
 use crate::pipeline::Pipeline;
+use crate::rollups::Rollups;
 use crate::tokens::check_hub;
 
 /// Random bytes of an id.
@@ -26,6 +27,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Desk {
     pipeline: Arc<Pipeline>,
+    rollups: Arc<Rollups>,
     root: PathBuf,
     archive: PathBuf,
     /// Held while a request is kept, so that of two first ones only one makes the key.
@@ -40,9 +42,10 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// The desk of the folder of data `root`, whose archive lies in `archive`.
-    pub(crate) fn new(pipeline: Arc<Pipeline>, root: PathBuf, archive: PathBuf) -> Self {
+    pub(crate) fn new(pipeline: Arc<Pipeline>, rollups: Arc<Rollups>, root: PathBuf, archive: PathBuf) -> Self {
         Self {
             pipeline,
+            rollups,
             root,
             archive,
             keeping: std::sync::Mutex::default(),
@@ -117,6 +120,10 @@ impl Desk {
         failed
     }
 
+    fn place(&self) -> Place<'_> {
+        Place { pipeline: &self.pipeline, rollups: &self.rollups, root: &self.root, archive: &self.archive }
+    }
+
     /// Takes every step of the request `id`, unless somebody else did so while this waited.
     async fn carry_out(&self, id: &str, tell: Tell<'_>) -> Result<Certificate> {
         let _alone = self.carrying_out.lock().await;
@@ -124,7 +131,7 @@ impl Desk {
         if request.finished {
             return Certificate::read(&self.root, id);
         }
-        let certificate = carry_out(&self.pipeline, &self.root, &self.archive, request, tell).await?;
+        let certificate = carry_out(&self.place(), request, tell).await?;
         self.done.send_modify(|count| *count += 1);
         Ok(certificate)
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! the request is kept (a keyed hash) ─▶ door, replay and imports obey ─▶ journal: new segment, flush, the old ones go
-//!   ─▶ their rows leave the tables ─▶ answers to retries that quote them ─▶ damaged and former segments that name them
+//!   ─▶ their rows leave the tables, and what is derived from them ─▶ answers to retries that quote them ─▶ damaged and former segments that name them
 //!   ─▶ old versions and files go ─▶ everything left is decoded and looked through ─▶ certificate
 //! ```
 //!
@@ -30,31 +30,37 @@ use kept::{Kept, key};
 
 use crate::operations::Progress;
 use crate::pipeline::Pipeline;
+use crate::rollups::Rollups;
 
 /// Readers of old versions are waited for so long; what they still hold then goes with the next compaction, and the
 /// certificate says so.
 const READERS_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Steps that are told to whoever waits.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "the request is kept",
     "the journal",
     "the tables",
+    "what is derived from them",
     "answers and set-aside bytes",
     "old versions",
     "looking through",
 ];
 
+/// Where everything of a person may lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) rollups: &'a Rollups,
+    pub(crate) root: &'a Path,
+    pub(crate) archive: &'a Path,
+}
+
 type Tell<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
 /// Takes every step of `request`, which is on disk.
-async fn carry_out(
-    pipeline: &Pipeline,
-    root: &Path,
-    archive: &Path,
-    request: Kept,
-    tell: Tell<'_>,
-) -> Result<Certificate> {
+async fn carry_out(place: &Place<'_>, request: Kept, tell: Tell<'_>) -> Result<Certificate> {
+    let Place { pipeline, rollups, root, archive } = *place;
     let step = |done: usize| {
         let what = STEPS.get(done).copied().unwrap_or_default().to_owned();
         tell(Progress { done: done as u64, total: STEPS.len() as u64, what });
@@ -76,18 +82,21 @@ async fn carry_out(
     certificate.parts_rewritten = rewritten.parts_taken;
     fail::fail_point!("forget::tables");
     step(3);
+    certificate.derived_removed = rollups.forget().await?;
+    step(4);
     let names = |text: &[u8], hub: &str| mentions(text, |name| erasures.covers(hub, name, erasure.asked));
     certificate.answers_forgotten = pipeline.forget_answers(&names)?;
     // Whose hub it was stands in bytes that nobody can rely on, so any counts.
     let names_aside = |text: &[u8]| names(text, request.hub.as_deref().unwrap_or_default());
     let removed = pipeline.forget_aside(&names_aside)?;
     certificate.set_aside_removed = removed.iter().map(|file| format!("journal/{}", file.display())).collect();
-    step(4);
+    fail::fail_point!("forget::aside");
+    step(5);
     let expired = pipeline.store.expire(READERS_WAIT_MAX).await?;
     certificate.files_removed = expired.log_files + expired.parts;
     certificate.files_held = expired.held;
     fail::fail_point!("forget::versions");
-    step(5);
+    step(6);
     let (rows, found) = look_through(&pipeline.store, removal).await?;
     certificate.rows_looked_through = rows;
     if found > 0 {

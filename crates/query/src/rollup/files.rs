@@ -83,7 +83,7 @@ impl Engine {
         let Some(base) = self.rollups().base() else { return Ok(None) };
         let saved = self.rollups().saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let before = saved.as_ref();
-        if before.is_some_and(|saved| is_same(&saved.base, &base)) {
+        if before.map_or(base.cells.is_empty(), |saved| is_same(&saved.base, &base)) {
             return Ok(None);
         }
         let mut files = Vec::new();

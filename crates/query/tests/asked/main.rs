@@ -14,3 +14,4 @@ mod sandbox;
 mod scopes;
 mod sessions;
 mod sql;
+mod windows;

@@ -1,0 +1,185 @@
+//! The facts that are kept ready for questions, as files: `DATA/derived/rollups`, read at the start, written beside
+//! everything else, and made anew from the table when they are missing, damaged or asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use query::{Engine, RollupProgress};
+use store::{Derived, Store};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::operations::Progress;
+
+/// Name of the folder.
+const FOLDER: &str = "rollups";
+
+/// How often it is looked whether the table has changed.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Files are written at most this often: what is not in them is made again after a start, in seconds.
+const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+/// At the end facts are made that were not there yet, of a table of at most so many rows: that takes a second.
+const FINISH_ROWS_MAX: u64 = 200_000;
+
+/// After a failure it is tried again after this long.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// The facts of a folder of data.
+#[derive(Debug)]
+pub(crate) struct Rollups {
+    engine: Arc<Engine>,
+    store: Arc<Store>,
+    folder: Derived,
+    /// Whether the files have been read; held while they are.
+    is_read: tokio::sync::Mutex<bool>,
+    /// Whether this process follows the table, so that facts may be in the making at any time.
+    follows: AtomicBool,
+    /// Held by whoever writes the files.
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Rollups {
+    pub(crate) fn new(engine: Arc<Engine>, store: Arc<Store>) -> Self {
+        let folder = store.derived(FOLDER);
+        Self {
+            engine,
+            store,
+            folder,
+            is_read: tokio::sync::Mutex::default(),
+            follows: AtomicBool::new(false),
+            writing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Reads the files, once; without any, or with damaged ones, everything is made anew in time.
+    pub(crate) async fn read(&self) -> Result<()> {
+        let mut is_read = self.is_read.lock().await;
+        if *is_read {
+            return Ok(());
+        }
+        *is_read = true;
+        let (engine, folder) = (Arc::clone(&self.engine), self.folder.clone());
+        match tokio::task::spawn_blocking(move || engine.load_rollups(&folder)).await? {
+            Ok(_) => {}
+            Err(damaged) => tracing::warn!(%damaged, "what is kept ready for questions is made anew from the table"),
+        }
+        Ok(())
+    }
+
+    /// Writes what has changed. Returns the files that are gone.
+    pub(crate) async fn save(&self) -> Result<Vec<String>> {
+        let _alone = self.writing.lock().await;
+        let (engine, folder) = (Arc::clone(&self.engine), self.folder.clone());
+        let write = move || -> Result<Vec<String>> {
+            let Some(mut files) = engine.rollup_files()? else { return Ok(Vec::new()) };
+            let replaced = folder.replace(std::mem::take(&mut files.of), std::mem::take(&mut files.files));
+            if replaced.is_err() {
+                // What lies there now is unknown; the next time everything is written.
+                engine.rollups_not_written();
+            }
+            let replaced = replaced.with_context(|| format!("cannot write {}", folder.dir().display()))?;
+            engine.rollups_written(files, &replaced.manifest);
+            Ok(replaced.removed)
+        };
+        tokio::task::spawn_blocking(write).await?
+    }
+
+    /// Makes everything anew from the table.
+    pub(crate) async fn rebuild(&self, tell: &(dyn Fn(Progress) + Send + Sync)) -> Result<()> {
+        *self.is_read.lock().await = true;
+        self.engine.rebuild_rollups(&told(tell)).await?;
+        self.save().await.map(drop)
+    }
+
+    /// Brings what is kept up to the table, in memory and on disk, and lets go of every name that the table has not any
+    /// more. Returns the files that are gone.
+    pub(crate) async fn forget(&self) -> Result<Vec<String>> {
+        self.read().await?;
+        if !self.follows.load(Ordering::SeqCst) && !self.engine.rollup_figures().is_ready {
+            // Nothing that could be used: what lies there may name anybody.
+            return self.clear().await;
+        }
+        self.engine.refresh_rollups_and_names(&|_| {}).await?;
+        if self.engine.rollup_figures().rows == 0 {
+            return self.clear().await;
+        }
+        self.save().await
+    }
+
+    async fn clear(&self) -> Result<Vec<String>> {
+        let _alone = self.writing.lock().await;
+        let folder = self.folder.clone();
+        let cleared = tokio::task::spawn_blocking(move || folder.clear()).await?;
+        self.engine.rollups_not_written();
+        cleared.with_context(|| format!("cannot empty {}", self.folder.dir().display()))
+    }
+
+    /// Before the end: the last flush is in the files too. Of a large table whose facts were not ready yet nothing is
+    /// written.
+    pub(crate) async fn finish(&self) {
+        if !self.engine.rollup_figures().is_ready && self.store.status().events.rows > FINISH_ROWS_MAX {
+            return;
+        }
+        let finished = async {
+            self.engine.refresh_rollups(&|_| {}).await?;
+            self.save().await
+        };
+        if let Err(error) = finished.await {
+            let error = format!("{error:#}");
+            tracing::warn!(
+                error,
+                "what is kept ready for questions could not be written; the next start makes it anew"
+            );
+        }
+    }
+
+    /// Keeps the facts up to date until `stop`: reads them, follows the table, writes them now and then.
+    pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
+        self.follows.store(true, Ordering::SeqCst);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            read = self.read() => if let Err(error) = read {
+                tracing::error!(error = format!("{error:#}"), "what is kept ready for questions could not be read");
+            }
+        }
+        let mut version = None;
+        let mut saved: Option<Instant> = None;
+        loop {
+            let newest = self.store.status().events.version;
+            let mut wait = LOOK_INTERVAL;
+            if version != Some(newest) {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    refreshed = self.engine.refresh_rollups(&|_| {}) => match refreshed {
+                        Ok(()) => version = Some(newest),
+                        Err(error) => {
+                            tracing::error!(%error, "what is kept ready for questions could not be brought up to date");
+                            wait = RETRY_AFTER;
+                        }
+                    }
+                }
+            }
+            if version.is_some() && saved.is_none_or(|saved| saved.elapsed() >= SAVE_INTERVAL) {
+                match self.save().await {
+                    Ok(_) => saved = Some(Instant::now()),
+                    Err(error) => {
+                        tracing::error!(error = format!("{error:#}"), "what is kept ready could not be written");
+                        wait = RETRY_AFTER;
+                    }
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+}
+
+fn told(tell: &(dyn Fn(Progress) + Send + Sync)) -> impl Fn(RollupProgress) + Send + Sync {
+    move |step: RollupProgress| tell(Progress { done: step.done, total: step.total, what: step.what })
+}
