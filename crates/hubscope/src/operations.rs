@@ -144,8 +144,7 @@ impl Operations {
         );
         let archive = config.archive.directory.clone().unwrap_or_else(|| folder.archive());
         let rollups = Arc::new(Rollups::new(Arc::clone(&engine), Arc::clone(&pipeline.store)));
-        let desk =
-            Desk::new(Arc::clone(&pipeline), Arc::clone(&rollups), folder.root().to_owned(), archive.clone());
+        let desk = Desk::new(Arc::clone(&pipeline), Arc::clone(&rollups), folder.root().to_owned(), archive.clone());
         Ok(Self {
             engine,
             sessions,
