@@ -100,8 +100,8 @@ pub struct Derived {
 }
 
 impl Store {
-    /// The folder `name` of derived files, beside the tables. Nothing is made or read yet. What goes wrong there does not
-    /// keep the tables from being written.
+    /// The folder `name` of derived files, beside the tables. Nothing is made or read yet. What goes wrong there does
+    /// not keep the tables from being written.
     pub fn derived(&self, name: &str) -> Derived {
         Derived::new(self.root(), name, self.fs.apart())
     }

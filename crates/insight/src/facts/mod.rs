@@ -257,8 +257,8 @@ impl Series {
         found.into_iter().flatten().collect()
     }
 
-    /// As [`Self::in_range`], where of each key only its number, `n` and the first day of all are told rightly: the sums
-    /// of all days are known, so the days on one side of the range's ends are enough.
+    /// As [`Self::in_range`], where of each key only its number, `n` and the first day of all are told rightly: the
+    /// sums of all days are known, so the days on one side of the range's ends are enough.
     pub fn sums(&self, range: Range<Day>) -> Vec<InRange> {
         let outside = || {
             within(&self.days, Day::from_number(i32::MIN)..range.start)

@@ -1,7 +1,7 @@
 //! Facts as tables: what statements of the catalogue read.
 //!
-//! Rows are made while they are read, a batch at a time, so that no table of millions of rows stands in memory. Only the
-//! rows of the scope asked about are there at all.
+//! Rows are made while they are read, a batch at a time, so that no table of millions of rows stands in memory. Only
+//! the rows of the scope asked about are there at all.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -248,7 +248,7 @@ impl Rows {
             }
             FactTable::ActiveCohorts => Box::new(std::iter::once(cohorts(&schema, kind, &series, &wanted, range))),
             FactTable::LaunchDays | FactTable::StartDays => {
-                let days: Vec<(usize, (Day, Vec<(u32, u64)>))> = series
+                let days: Vec<(usize, DayCounts)> = series
                     .days(wanted.days)
                     .map(|(day, block)| (usize::try_from(block.keys()).unwrap_or(0), (day, block.iter().collect())))
                     .collect();

@@ -246,7 +246,8 @@ async fn check_launches(sandbox: &Sandbox, world: &World, (from, to): (Date, Dat
     let counted = world.counted_launches();
     let within = |launch: &&&Launch| (from..to).contains(&world.date(launch.micros));
     let mut firsts: BTreeMap<&str, Date> = BTreeMap::new();
-    let (mut owners, mut pinned): (BTreeMap<Date, BTreeSet<&str>>, BTreeMap<Date, (usize, usize)>) = Default::default();
+    let mut owners: BTreeMap<Date, BTreeSet<&str>> = BTreeMap::new();
+    let mut pinned: BTreeMap<Date, (usize, usize)> = BTreeMap::new();
     let mut launched: BTreeMap<&str, usize> = BTreeMap::new();
     for launch in &counted {
         let day = world.date(launch.micros);
