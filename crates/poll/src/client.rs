@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use event::EventTime;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -189,10 +189,7 @@ impl Client {
         let answer = sender.send_request(request).await.map_err(unreachable)?;
         match answer.status() {
             StatusCode::OK => {}
-            status if status.is_redirection() => {
-                let _ = answer.headers().get(LOCATION);
-                return Err(Problem::Redirected);
-            }
+            status if status.is_redirection() => return Err(Problem::Redirected),
             StatusCode::UNAUTHORIZED => return Err(Problem::UnknownToken),
             StatusCode::FORBIDDEN => return Err(self.forbidden(answer.into_body(), scope).await),
             status => return Err(Problem::Status(status.as_u16())),

@@ -205,7 +205,7 @@ proptest! {
                 let mut list = list.lock().unwrap();
                 let users: Vec<usize> = list.iter().copied().collect();
                 let answer = page(line, &users, 100);
-                for (user, comes) in changes.lock().unwrap().pop_front() {
+                if let Some((user, comes)) = changes.lock().unwrap().pop_front() {
                     if comes { list.insert(user); } else if list.remove(&user) { noted.lock().unwrap().insert(user); }
                 }
                 answer

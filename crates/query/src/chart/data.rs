@@ -287,6 +287,7 @@ mod tests {
             periods: (0..days).map(period).collect(),
             series,
             ratios: Vec::new(),
+            bounds: Vec::new(),
             before: Vec::new(),
             before_words: String::new(),
         }
