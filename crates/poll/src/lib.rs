@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Three questions and no other, with the least that each needs: the active servers (`list:users`, `read:servers`,
-//! `read:users:activity`), all users, and the hub's `/metrics` (`read:metrics`). Servers of users are never asked: their
+//! `read:users:activity`), all users, and the hub's `/metrics` (`read:metrics`). Users' servers are never asked: their
 //! answer would count as activity. Nothing that a hub answers names an address that is asked next, and redirects are
 //! not followed; pages, bytes and time have limits; the token stands in one header and in no message.
 //!

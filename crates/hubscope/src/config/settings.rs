@@ -383,7 +383,9 @@ mod tests {
         assert_eq!(told["hub[0].zone"], expected("Europe/Berlin", &format!("{}, line 8", path.display())));
         assert_eq!(told["query.timeout"], expected("30 s", "default"));
         assert_eq!(told["archive.directory"], expected("", "default"));
-        assert_eq!(told.len(), SETTINGS.len() + 2);
+        assert_eq!(told["hub[0].poll_interval"], expected("1 min", "default"));
+        // Of a hub those settings that have a value: both that were written, and two defaults.
+        assert_eq!(told.len(), SETTINGS.len() + 4);
     }
 
     #[test]

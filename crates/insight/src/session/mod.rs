@@ -25,9 +25,10 @@
 //! - **Proof of life.** The start, each poll that shows the server, its last activity. The last one is `end_low`.
 //! - **Proof of death.** *E1* an event `stop`. *E2* a complete poll, begun after the last proof of life, that
 //!   does not show the server; a poll within [`COLD`] of the hub's start says nothing of servers whose last proof of
-//!   life is not younger than that start, and neither does one followed by a proof of life of the same server. *E3* the next beginning. *E4* a restart of the hub that kept no server.
-//!   *E5* a list of users by which the user's last activity is so long ago that the culler must have come by, since the
-//!   hub's last restart too. *E6* the cap: the hub's maximal age, else [`CAP`] after the last proof of life.
+//!   life is not younger than that start, and neither does one followed by a proof of life of the same server. *E3* the
+//!   next beginning. *E4* a restart of the hub that kept no server. *E5* a list of users by which the
+//!   user's last activity is so long ago that the culler must have come by, since the hub's last restart too. *E6* the
+//!   cap: the hub's maximal age, else [`CAP`] after the last proof of life.
 //! - **End.** The first `stop` between a beginning and the next, unless E2 or E4 proved death more than
 //!   [`EVENT_LAG`] earlier: then that `stop` was of a server whose start nobody told. Without a `stop` the first proof
 //!   of death in time is `end_high`, the best one among those of the same time; E5 counts only if there is neither E2

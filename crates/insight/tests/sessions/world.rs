@@ -362,7 +362,7 @@ impl Simulation {
         Poll { at, seen, is_complete: is_whole }
     }
 
-    /// The active users, by id, each with their active servers. A hub that has just come up has not found all servers of
+    /// The active users, by id, each with their active servers. A hub that has just come up has not found all those of
     /// its predecessor again; those that it has it lists from then on.
     fn active_at(&mut self, now: i64, cold_since: Option<i64>) -> Vec<Row> {
         let mut rows: BTreeMap<usize, Row> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! `length_quantile(micros, is_censored, part, whole)`: the length in seconds that `part` of `whole` of the lengths do
-//! not exceed (1 of 2: the median), by the estimate of Kaplan and Meier. A length that is censored is one that was still
-//! going on when it was last watched. NULL where too few were seen to end.
+//! not exceed (1 of 2: the median), by the estimate of Kaplan and Meier. A censored length is one that still went on
+//! when it was last watched. NULL where too few were seen to end.
 
 use std::sync::Arc;
 

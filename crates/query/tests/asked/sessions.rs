@@ -346,7 +346,7 @@ async fn an_empty_store_has_no_sessions_and_every_question_says_so() {
 #[tokio::test]
 async fn a_day_is_cut_where_clocks_of_the_hub_are() {
     let mut sandbox = Sandbox::new().await.with_hubs(Hubs::new().with("north", "Europe/Berlin").unwrap());
-    // From the evening of 30 March 2024 to the noon after, over the hour that was left out: 13 hours by the wall, 12 in fact.
+    // Over the hour that was left out: 13 hours by the clock on the wall, 12 in fact.
     let (start, stop) = (at("2024-03-30T21:00:00Z"), at("2024-03-31T09:00:00Z"));
     sandbox.acknowledge(vec![server_action_of(start, "start", "ada", "")]);
     sandbox.acknowledge(vec![server_action_of(stop, "stop", "ada", "")]);
