@@ -12,6 +12,7 @@ fn every_command_explains_itself() {
         &["import"],
         &["import", "cloud-log"],
         &["import", "archive"],
+        &["import", "hub-log"],
         &["archive"],
         &["archive", "publish"],
         &["query"],

@@ -16,7 +16,7 @@ pub(crate) const EMITTED_COLUMNS: [&str; 10] =
     ["collector", "position", "time", "received", "time_suspect", "hub", "schema", "action", "username", "servername"];
 
 /// The columns that are read of what polls told.
-pub(crate) const WATCHED_COLUMNS: [&str; 6] = ["collector", "position", "time", "hub", "schema", "text"];
+pub(crate) const WATCHED_COLUMNS: [&str; 7] = ["collector", "position", "time", "received", "hub", "schema", "text"];
 
 /// A server of a hub, by the names that the hub gave.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,14 @@ pub(crate) struct Watched {
     pub(crate) what: What,
 }
 
+/// What a hub's log says of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logged {
+    Started,
+    Stopped,
+    Died,
+}
+
 /// What an event of ours says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum What {
@@ -52,6 +60,7 @@ pub(crate) enum What {
     User { user: Arc<str>, last_activity: Option<EventTime> },
     Restart { kept: Kept },
     Unheard { to: EventTime },
+    Logged { server: Named, logged: Logged, event: ServerEvent },
 }
 
 /// One text for each name, however many rows have it.
@@ -151,12 +160,17 @@ pub(crate) fn watched(
     mut take: impl FnMut(Watched),
 ) -> Option<()> {
     let places = Places::of(batch)?;
-    let time = times(batch, "time")?;
+    let (time, received) = (times(batch, "time")?, times(batch, "received")?);
     let (hub, schema, text) = (texts(batch, "hub")?, texts(batch, "schema")?, texts(batch, "text")?);
     for row in (0..batch.num_rows()).filter(|row| is_new(&places, *row)) {
         let at = EventTime::from_micros(time[row]);
         let Ok(said) = serde_json::from_str::<Said>(text.value(row)) else { continue };
-        if let Some(what) = said.what(schema.value(row), at, names) {
+        let event = ServerEvent {
+            at,
+            received: EventTime::from_micros(received[row]),
+            id: EventId { position: places.position(row), collector: number_of(places.collector.value(row)) },
+        };
+        if let Some(what) = said.what(schema.value(row), event, names) {
             take(Watched { hub: names.of(hub.value(row)), at, what });
         }
     }
@@ -167,8 +181,7 @@ pub(crate) fn watched(
 #[derive(Debug, Deserialize)]
 struct Said {
     username: Option<String>,
-    #[serde(default)]
-    servername: String,
+    servername: Option<String>,
     started: Option<jiff::Timestamp>,
     #[serde(default)]
     ready: bool,
@@ -182,14 +195,17 @@ struct Said {
     #[serde(default)]
     begins: bool,
     kept: Option<String>,
+    what: Option<String>,
 }
 
 impl Said {
-    fn what(self, schema: &str, at: EventTime, names: &mut Names) -> Option<What> {
+    fn what(self, schema: &str, event: ServerEvent, names: &mut Names) -> Option<What> {
+        let at = event.at;
         let time = |timestamp: jiff::Timestamp| EventTime::from_micros(timestamp.as_microsecond());
         let last_activity = self.last_activity.map(time);
         let user = self.username.as_deref().map(|name| names.of(name));
-        let mut server = || Some(Named { user: user.clone()?, server: names.of(&self.servername) });
+        // Where a log does not say which server it was, nothing is known of any.
+        let mut server = || Some(Named { user: user.clone()?, server: names.of(self.servername.as_deref()?) });
         let poll = || Some(Between { after: at, before: time(self.before?).max(at) });
         let (is_complete, is_full) = (self.complete, self.full);
         Some(match schema {
@@ -202,6 +218,14 @@ impl Said {
             schemas::USER_SEEN => What::User { user: user?, last_activity },
             schemas::HUB_RESTART => {
                 What::Restart { kept: if self.kept.as_deref() == Some("none") { Kept::None } else { Kept::Unknown } }
+            }
+            schemas::SERVER_LOGGED => {
+                let logged = match self.what.as_deref()? {
+                    "started" => Logged::Started,
+                    "stopped" => Logged::Stopped,
+                    _ => Logged::Died,
+                };
+                What::Logged { server: server()?, logged, event }
             }
             schemas::HUB_UNHEARD => What::Unheard { to: time(self.to?) },
             _ => return None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use event::EventTime;
 use insight::session::{Aliases, Culler, Evidence, Hub, Ledger, Micros, Server, Session, Settings};
 
-use crate::evidence::{Acted, Watched};
+use crate::evidence::{Acted, Logged, Watched, What};
 use crate::watch::{Moment, Watch};
 
 /// Evidence is mostly there within a day. What ended longer ago is settled, so that it takes no more work.
@@ -68,6 +68,15 @@ impl HubLedger {
     }
 
     pub(crate) fn watch(&mut self, told: Watched) {
+        if let What::Logged { server, logged, event } = told.what {
+            let server = self.ledger.server(&server.user, &server.server, event.at);
+            let evidence = match logged {
+                Logged::Started => Evidence::Start(event),
+                Logged::Stopped => Evidence::Stop(event),
+                Logged::Died => Evidence::Absent(event.at),
+            };
+            return self.ledger.add(server, evidence);
+        }
         self.moments.entry(told.at).or_default().add(told);
     }
 

@@ -50,6 +50,8 @@ impl Moment {
             What::User { user, last_activity } => drop(self.active.insert(user, last_activity)),
             What::Restart { kept } => self.restart = Some(Restart { at, kept }),
             What::Unheard { to } => self.unheard = Some(to),
+            // What logs tell belongs to no poll.
+            What::Logged { .. } => {}
         }
     }
 }

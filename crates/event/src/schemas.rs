@@ -27,14 +27,18 @@ pub const HUB_RESTART: &str = "schema.hubscope/hub-restart";
 /// We could not hear the hub, from its time on until `to`.
 pub const HUB_UNHEARD: &str = "schema.hubscope/hub-unheard";
 
+/// A hub's own log told of a server: `what` (started, stopped, died), `username`, `servername` where it is known.
+pub const SERVER_LOGGED: &str = "schema.hubscope/server-logged";
+
 /// What hubs emit.
 pub const EMITTED: [&str; 2] = [SERVER_ACTION_OF_OLD, SERVER_ACTION];
 
-/// What polls told; their events are read from `text`.
-pub const WATCHED: [&str; 7] = [HUB_POLL, SERVER_SEEN, SERVER_GONE, USERS_POLL, USER_SEEN, HUB_RESTART, HUB_UNHEARD];
+/// What polls and logs told; their events are read from `text`.
+pub const WATCHED: [&str; 8] =
+    [HUB_POLL, SERVER_SEEN, SERVER_GONE, USERS_POLL, USER_SEEN, HUB_RESTART, HUB_UNHEARD, SERVER_LOGGED];
 
 /// All of them.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 10] = [
     SERVER_ACTION_OF_OLD,
     SERVER_ACTION,
     HUB_POLL,
@@ -44,4 +48,5 @@ pub const ALL: [&str; 9] = [
     USER_SEEN,
     HUB_RESTART,
     HUB_UNHEARD,
+    SERVER_LOGGED,
 ];

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, anyhow};
 use derive::Sessions;
 use erasure::Erasures;
 use event::{Clock, CollectorId, Day, SystemClock};
-use ingest::sources::import::{self, Unit};
+use ingest::sources::import::{self, HubLogs, Unit};
+use jiff::tz::TimeZone;
 use publish::Publisher;
 use query::{Answer, Catalogue, Engine, Hubs, Params, Scope, SqlOptions};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,7 @@ pub(crate) enum Request {
     Kpi { id: String, parameters: BTreeMap<String, String>, format: Format },
     ImportCloudLog { directory: PathBuf },
     ImportArchive { directory: PathBuf },
+    ImportHubLog { files: Vec<PathBuf>, hub: String, zone: String },
     Publish { to: Option<PathBuf> },
     AddSchema { text: String, origin: String },
     Schemas,
@@ -59,6 +61,7 @@ pub(crate) const COMMANDS: [&str; 16] = [
     "kpi",
     "import-cloud-log",
     "import-archive",
+    "import-hub-log",
     "publish",
     "add-schema",
     "schemas",
@@ -169,6 +172,7 @@ impl Operations {
             Request::Kpi { id, parameters, format } => self.kpi(&id, parameters, format).await,
             Request::ImportCloudLog { directory } => self.import(import::cloud_log::scan(&directory)?, progress).await,
             Request::ImportArchive { directory } => self.import(import::archive::scan(&directory)?, progress).await,
+            Request::ImportHubLog { files, hub, zone } => self.import_hub_log(files, &hub, &zone).await,
             Request::Publish { to } => self.publish(to.as_deref().unwrap_or(&self.archive)).await,
             Request::AddSchema { text, origin } => {
                 registry::add(&self.root, &self.pipeline.admission, &text, &origin).map(Reply::Text)
@@ -292,10 +296,28 @@ impl Operations {
             progress(Progress { done: index as u64 + 1, total, what });
         }
         imported += self.commit_import(pending).await?;
-        Ok(Reply::Text(format!(
-            "{} days added, {} changed, {} unchanged; {} events admitted, {} in quarantine\n",
-            imported.added, imported.replaced, imported.unchanged, imported.rows, imported.quarantined
-        )))
+        Ok(Reply::Text(told(&imported)))
+    }
+
+    /// Imports logs of a hub, all their days in one commit: only what they say of servers is kept, which is little.
+    async fn import_hub_log(&self, files: Vec<PathBuf>, hub: &str, zone: &str) -> Result<Reply> {
+        let zone = TimeZone::get(zone).with_context(|| format!("there is no time zone '{zone}'"))?;
+        let logs = HubLogs { files, hub: hub.into(), zone };
+        let collector = CollectorId::of_import(&logs.source());
+        let ledger = self.pipeline.store.import_ledger(&collector);
+        let admission = Arc::clone(&self.pipeline.admission);
+        let days = tokio::task::spawn_blocking(move || logs.read(&admission, SystemClock.now())).await??;
+        let mut imported = Imported::default();
+        let mut pending = Vec::with_capacity(days.len());
+        for day in days {
+            if ledger.get(&day.day) == Some(&store::unit_version(&day.sha256)) {
+                imported.unchanged += 1;
+            } else {
+                pending.push((collector.clone(), ImportUnit { day: day.day, sha256: day.sha256, batch: day.batch }));
+            }
+        }
+        imported += self.commit_import(pending).await?;
+        Ok(Reply::Text(told(&imported)))
     }
 
     async fn commit_import(&self, pending: Vec<(CollectorId, ImportUnit)>) -> Result<Imported> {
@@ -309,6 +331,14 @@ impl Operations {
         }
         Ok(imported)
     }
+}
+
+/// What an import did, in a sentence.
+fn told(imported: &Imported) -> String {
+    format!(
+        "{} days added, {} changed, {} unchanged; {} events admitted, {} in quarantine\n",
+        imported.added, imported.replaced, imported.unchanged, imported.rows, imported.quarantined
+    )
 }
 
 fn hubs(config: &Config) -> Result<Hubs> {

@@ -16,6 +16,23 @@ pub(super) enum Import {
     CloudLog(Source),
     /// Daily files of a public archive: DIR/events-YYYY-MM-DD.jsonl
     Archive(Source),
+    /// A hub's own logs, also rotated, compressed or wrapped by a cloud's logging: what they say of servers
+    HubLog(HubLog),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct HubLog {
+    /// Files of the log, all that there are: a day is replaced as a whole
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The hub whose log it is
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    hub: String,
+    /// Zone of the clock that the log's times show
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    zone: String,
+    #[command(flatten)]
+    data: Data,
 }
 
 #[derive(Args, Debug)]
@@ -28,17 +45,21 @@ pub(super) struct Source {
 
 impl Import {
     pub(super) fn run(self, config: &Config) -> Result<()> {
-        let (source, request) = match self {
+        let (data, request) = match self {
             Self::CloudLog(source) => {
                 let directory = absolute(&source.directory)?;
-                (source, Request::ImportCloudLog { directory })
+                (source.data, Request::ImportCloudLog { directory })
             }
             Self::Archive(source) => {
                 let directory = absolute(&source.directory)?;
-                (source, Request::ImportArchive { directory })
+                (source.data, Request::ImportArchive { directory })
+            }
+            Self::HubLog(HubLog { files, hub, zone, data }) => {
+                let files = files.iter().map(|file| absolute(file)).collect::<Result<_>>()?;
+                (data, Request::ImportHubLog { files, hub, zone })
             }
         };
-        access::run(&source.data.data, config, Start::Create, &request)
+        access::run(&data.data, config, Start::Create, &request)
     }
 }
 

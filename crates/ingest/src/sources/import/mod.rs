@@ -25,8 +25,10 @@ pub mod cloud_log;
 mod content;
 mod error;
 mod folder;
+mod hub_history;
 pub mod hub_log;
 mod unit;
 
 pub use error::{ReadError, ScanError};
+pub use hub_history::HubLogs;
 pub use unit::{ImportedDay, PIECE_LINES, Unit};
