@@ -52,7 +52,7 @@ fn write_export(raw: &Path, events: usize) -> Result<()> {
         for index in 0..in_hour {
             let micros = hour * HOUR_MICROS + index * HOUR_MICROS / in_hour;
             text.push_str("{\"jsonPayload\": ");
-            text.push_str(&events::launch(index * HOURS + hour, micros));
+            text.push_str(&events::launch(index * HOURS + hour, "2026-03-05", micros));
             text.push_str("}\n");
         }
         std::fs::write(day.join(format!("{hour:02}:00:00_{hour:02}:59:59_S0.json")), text)?;

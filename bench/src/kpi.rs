@@ -219,7 +219,7 @@ fn timed(server: &Program, path: &str) -> Result<(String, Duration)> {
 
 /// Sends one launch of today's.
 fn post(server: &Program, number: usize) -> Result<()> {
-    let body = crate::events::launch(number);
+    let body = crate::events::launch(number, "2026-11-02", 43_200_000_000);
     let request = format!(
         "POST /api/v1/events HTTP/1.1\r\nhost: bench\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()

@@ -5,7 +5,7 @@ use acceptance::Sandbox;
 #[test]
 fn every_command_explains_itself() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 27] = [
+    let commands: [&[&str]; 28] = [
         &[],
         &["serve"],
         &["demo"],

@@ -204,7 +204,7 @@ async fn walk(steps: Vec<Step>, settings: HubSettings) -> Result<u64, TestCaseEr
                 let day: Day = at(now - before).day();
                 let rows = vec![action(at(now - before), "start", USERS[user], "imported")];
                 let batch = Batch { door: Door::Archive, ..batch("north", at(now), rows) };
-                let unit = ImportUnit { day, sha256: [version; 32], batch };
+                let unit = ImportUnit { day, sha256: [version; 32], pieces: vec![store::Rows::build(&batch)] };
                 world.store.import(&CollectorId::of_import("log"), vec![unit]).await.unwrap();
             }
             Step::Restart => {

@@ -56,7 +56,7 @@ pub(crate) enum Request {
 }
 
 /// The commands of [`Request`], by name.
-pub(crate) const COMMANDS: [&str; 16] = [
+pub(crate) const COMMANDS: [&str; 17] = [
     "query",
     "kpi",
     "import-cloud-log",
@@ -307,13 +307,18 @@ impl Operations {
         let ledger = self.pipeline.store.import_ledger(&collector);
         let admission = Arc::clone(&self.pipeline.admission);
         let days = tokio::task::spawn_blocking(move || logs.read(&admission, SystemClock.now())).await??;
+        // Nobody who asks to be forgotten comes between what is struck and what is committed.
+        let importing = self.pipeline.begin_import().await;
+        let forgotten = importing.forgotten.as_ref().as_ref();
+        let columns = |batch| tokio::task::block_in_place(|| self.pipeline.imported(batch, forgotten));
         let mut imported = Imported::default();
         let mut pending = Vec::with_capacity(days.len());
         for day in days {
             if ledger.get(&day.day) == Some(&store::unit_version(&day.sha256)) {
                 imported.unchanged += 1;
             } else {
-                pending.push((collector.clone(), ImportUnit { day: day.day, sha256: day.sha256, batch: day.batch }));
+                let pieces = day.pieces.into_iter().map(columns).collect();
+                pending.push((collector.clone(), ImportUnit { day: day.day, sha256: day.sha256, pieces }));
             }
         }
         imported += self.commit_import(pending).await?;

@@ -23,7 +23,7 @@ fn read(files: Vec<PathBuf>, zone: &str) -> Vec<ImportedDay> {
     let admission = Admission::new(Registry::builtin(), Limits::default(), clock);
     let logs = HubLogs { files, hub: "north".into(), zone: TimeZone::get(zone).unwrap() };
     let days = logs.read(&admission, NOW).unwrap();
-    for row in days.iter().flat_map(|day| &day.batch.rows) {
+    for row in days.iter().flat_map(|day| &day.pieces).flat_map(|batch| &batch.rows) {
         assert!(matches!(row.verdict, Verdict::Admitted(_)), "{row:?}");
     }
     days
@@ -42,7 +42,7 @@ fn told(days: &[ImportedDay]) -> Vec<String> {
             }
         }
     };
-    days.iter().flat_map(|day| &day.batch.rows).map(|row| short(&row.text)).collect()
+    days.iter().flat_map(|day| &day.pieces).flat_map(|batch| &batch.rows).map(|row| short(&row.text)).collect()
 }
 
 fn log(folder: &Path, name: &str, lines: &[(&str, &str)]) -> PathBuf {

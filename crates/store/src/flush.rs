@@ -158,7 +158,8 @@ fn write_blocking(
     let encoder = parts.open.encoder();
     let encode = |range: &Range<usize>| encoder.encode(sorted.batches_of(range.clone()));
     // As many row groups at once as there are threads; while those of one wave are written, the next is encoded.
-    let groups = sorted.cut(ROW_GROUP_ROWS, ROW_GROUP_BYTES_MAX);
+    let group_bytes_max = ROW_GROUP_BYTES_MAX.min(usize::try_from(part_bytes_max).unwrap_or(usize::MAX));
+    let groups = sorted.cut(ROW_GROUP_ROWS, group_bytes_max);
     let mut encoded: Vec<Encoded> = Vec::new();
     for wave in groups.chunks(rayon::current_num_threads()) {
         let encode = || wave.par_iter().map(encode).collect::<Result<Vec<_>, _>>();

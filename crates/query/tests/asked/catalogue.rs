@@ -1,6 +1,8 @@
 //! Every question of the catalogue, on data at the edges: it answers, whatever there is, and alike from events and from
 //! facts that are kept.
 
+use std::collections::BTreeMap;
+
 use event::Row;
 use query::{Hubs, Kpi, Params, Scope};
 
@@ -82,28 +84,28 @@ async fn every_question_answers_at_the_edges_alike_from_events_and_from_facts() 
             sandbox.acknowledge_at(at(scene.now), vec![refused(b"not json")]);
         }
         let mut wrong: Vec<String> = Vec::new();
-        for kpi in catalogue.iter() {
-            let mut told = Vec::new();
-            let is_kept_too = kpi.reads_rollup() && !scene.actions.is_empty() && !scene.launches.is_empty();
-            for is_kept in [false, true].into_iter().take(1 + usize::from(is_kept_too)) {
-                if is_kept {
-                    sandbox.flush().await;
-                    sandbox.engine.refresh_rollups(&|_| {}).await.unwrap();
-                }
-                let answer = sandbox.engine.kpi(kpi, &params(kpi), &Scope::All).await;
-                let answer = match answer {
+        let mut told: BTreeMap<&str, String> = BTreeMap::new();
+        for is_kept in [false, true] {
+            if is_kept {
+                sandbox.flush().await;
+                sandbox.engine.refresh_rollups(&|_| {}).await.unwrap();
+            }
+            let has_rows = !scene.actions.is_empty() && !scene.launches.is_empty();
+            for kpi in catalogue.iter().filter(|kpi| !is_kept || (kpi.reads_rollup() && has_rows)) {
+                let answer = match sandbox.engine.kpi(kpi, &params(kpi), &Scope::All).await {
                     Ok(answer) => answer,
                     Err(error) => {
                         wrong.push(format!("{}: {error}", kpi.id));
-                        break;
+                        continue;
                     }
                 };
                 assert_eq!(answer.is_from_rollup, is_kept, "{}: {}", scene.name, kpi.id);
                 let headline = answer.headline.as_ref().map(|headline| headline.value);
                 assert!(headline.is_none_or(f64::is_finite), "{}: {}", scene.name, kpi.id);
-                told.push(format!("{} {headline:?} {:?} {}", lines(&answer.answer), answer.ratio, answer.message));
+                let all = format!("{} {headline:?} {:?} {}", lines(&answer.answer), answer.ratio, answer.message);
+                let first = told.entry(&kpi.id).or_insert_with(|| all.clone());
+                assert_eq!(*first, all, "{}: {}", scene.name, kpi.id);
             }
-            assert!(told.first() == told.last(), "{}: {}: {told:#?}", scene.name, kpi.id);
         }
         assert!(wrong.is_empty(), "{}: {wrong:#?}", scene.name);
     }

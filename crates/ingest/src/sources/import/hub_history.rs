@@ -68,7 +68,7 @@ impl HubLogs {
         let lines = u64::try_from(texts.len()).unwrap_or(u64::MAX);
         let rows = texts.into_iter().map(|text| admission.admit_text(Bytes::from(text))).collect();
         let batch = Batch { received, hub: Arc::clone(&self.hub), door: Door::HubLog, key: None, rows };
-        ImportedDay { day, sha256, batch, lines, bytes }
+        ImportedDay { day, sha256, pieces: vec![batch], lines, bytes }
     }
 }
 

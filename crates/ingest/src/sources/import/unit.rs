@@ -188,7 +188,7 @@ mod tests {
             (cloud_log::scan(&golden("raw-export")).unwrap(), Door::CloudLog),
             (archive::scan(&golden("archive")).unwrap(), Door::Archive),
         ] {
-            let days: Vec<_> = units.iter().map(|unit| whole(unit)).collect();
+            let days: Vec<_> = units.iter().map(whole).collect();
             assert_eq!(days.iter().map(|day| day.lines).collect::<Vec<_>>(), [4, 2, 2, 0]);
             for batch in days.iter().flat_map(|day| &day.pieces) {
                 assert!(reasons(batch).iter().all(Option::is_none), "{batch:?}");
