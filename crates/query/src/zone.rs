@@ -105,7 +105,7 @@ impl Zone {
         let full = now.datetime().date().at(now.hour(), 0, 0, 0);
         let next = full.checked_add(1.hour()).and_then(|next| next.to_zoned(self.rules.clone()));
         // Of an hour that comes twice both are one; where clocks move by more than they ought to, time still goes on.
-        let next = next.ok().filter(|next| next > &now).or_else(|| now.checked_add(1.hour()).ok());
+        let next = next.ok().filter(|next| *next > now).or_else(|| now.checked_add(1.hour()).ok());
         let Some(next) = next else { return beyond() };
         Hour {
             weekday: i32::from(now.weekday().to_monday_one_offset()),

@@ -3,7 +3,8 @@
 //! ```text
 //! the request is kept (a keyed hash) ─▶ door, replay and imports obey ─▶ journal: new segment, flush, the old ones go
 //!   ─▶ their rows leave the tables, and what is derived from them ─▶ answers to retries that quote them
-//!   ─▶ damaged and former segments that name them ─▶ old versions and files go ─▶ everything left is decoded and looked through ─▶ certificate
+//!   ─▶ damaged and former segments that name them ─▶ old versions and files go
+//!   ─▶ everything left is decoded and looked through ─▶ certificate
 //! ```
 //!
 //! A crash amid it is no harm: the request is on disk first, and the next `serve` takes all steps again.
