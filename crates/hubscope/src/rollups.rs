@@ -19,6 +19,10 @@ const FOLDER: &str = "rollups";
 /// How often it is looked whether the table has changed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
+/// After it was followed it is left alone for so many times as long: of a day under full load all events are read each
+/// time, and whoever sends comes first.
+const LOOK_REST: u32 = 19;
+
 /// Files are written at most this often: what is not in them is made again after a start, in seconds.
 const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
 
@@ -152,10 +156,14 @@ impl Rollups {
             let newest = self.store.status().events.version;
             let mut wait = LOOK_INTERVAL;
             if version != Some(newest) {
+                let began = Instant::now();
                 tokio::select! {
                     () = stop.cancelled() => return,
                     refreshed = self.engine.refresh_rollups(&|_| {}) => match refreshed {
-                        Ok(()) => version = Some(newest),
+                        Ok(()) => {
+                            version = Some(newest);
+                            wait = wait.max(began.elapsed() * LOOK_REST).min(SAVE_INTERVAL);
+                        }
                         Err(error) => {
                             tracing::error!(%error, "what is kept ready for questions could not be brought up to date");
                             wait = RETRY_AFTER;
