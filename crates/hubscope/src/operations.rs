@@ -289,7 +289,9 @@ impl Operations {
             if pending_bytes >= IMPORT_BYTES_A_COMMIT {
                 imported += self.commit_import(std::mem::take(&mut pending)).await?;
                 pending_bytes = 0;
-                // Whoever waits to be forgotten comes between.
+            }
+            if pending.is_empty() {
+                // Whoever waits to be forgotten comes between, also where day after day is known already.
                 drop(importing);
                 importing = self.pipeline.begin_import().await;
             }
