@@ -188,7 +188,8 @@ def open_page(browser, request):
             base_url=server,
         )
         page = context.new_page()
-        page.set_default_navigation_timeout(ANSWER_MS_MAX)
+        # Of navigations too: a click that leads elsewhere waits for it.
+        page.set_default_timeout(ANSWER_MS_MAX)
         if scripts:
             page.add_init_script(WATCH_POLICY)
         watch = Watch(urlsplit(server).netloc)
