@@ -7,7 +7,7 @@ use std::time::Duration;
 use event::{Clock, EventTime, SystemClock};
 use publish::Publisher;
 use store::Retention;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +22,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 /// Terms end with days; twice a day is soon enough, and a start at night does not shift it to the next.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(12 * 3600);
+
+/// Compaction waits for so long after senders would have been refused, unless parts become too many meanwhile: it
+/// would take a fifth of what they get.
+const PRESSURE_PASSES_AFTER: Duration = Duration::from_secs(5);
+
+/// Small parts that may gather meanwhile. They are joined many at a time then, so that each row is rewritten once.
+const PARTS_UNDER_PRESSURE_MAX: usize = 128;
 
 /// Files that nobody needs any more are looked for at least this often.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
@@ -97,9 +104,9 @@ pub(crate) fn start(
     stop: &CancellationToken,
 ) -> TaskTracker {
     let jobs = TaskTracker::new();
-    let flushed = Arc::new(Notify::new());
-    jobs.spawn(flush(Arc::clone(pipeline), config.clone(), Arc::clone(health), Arc::clone(&flushed), stop.clone()));
-    jobs.spawn(compact(Arc::clone(pipeline), config.store.compact_parts, flushed, stop.clone()));
+    let (flushed, flushes) = watch::channel(Flushed::default());
+    jobs.spawn(flush(Arc::clone(pipeline), config.clone(), Arc::clone(health), flushed, stop.clone()));
+    jobs.spawn(compact(Arc::clone(pipeline), config.store.compact_parts, flushes, stop.clone()));
     jobs.spawn(retain(Arc::clone(pipeline), config.retention(), stop.clone()));
     jobs.spawn(find_room(Arc::clone(pipeline), Arc::clone(health), stop.clone()));
     if config.archive.enabled {
@@ -110,12 +117,19 @@ pub(crate) fn start(
     jobs
 }
 
+/// What compaction is told of flushes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flushed {
+    /// When last a flush came sooner than commits should, because senders would have been refused.
+    pressed: Option<Instant>,
+}
+
 /// Flushes when the tail is full or old, never more often than commits may come.
 async fn flush(
     pipeline: Arc<Pipeline>,
     config: Config,
     health: Arc<Health>,
-    flushed: Arc<Notify>,
+    flushed: watch::Sender<Flushed>,
     stop: CancellationToken,
 ) {
     let interval = config.store.flush_interval.duration();
@@ -127,14 +141,14 @@ async fn flush(
             () = tokio::time::sleep(wait) => {}
             () = pipeline.tail_full() => {}
         }
-        tokio::select! {
+        let is_pressed = tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep_until(earliest) => {}
+            () = tokio::time::sleep_until(earliest) => false,
             // Sooner than commits should come, but senders would be refused.
-            () = pipeline.tail_pressing() => {}
-        }
+            () = pipeline.tail_pressing() => true,
+        };
         let result = if pipeline.store.status().tail_rows > 0 { pipeline.flush().await } else { Ok(()) };
-        flushed.notify_one();
+        flushed.send_modify(|flushed| flushed.pressed = is_pressed.then(Instant::now).or(flushed.pressed));
         wait = if result.is_ok() { interval } else { RETRY_AFTER.min(interval) };
         note(&health.flush, &result, "flush");
     }
@@ -156,15 +170,25 @@ async fn find_room(pipeline: Arc<Pipeline>, health: Arc<Health>, stop: Cancellat
 }
 
 /// Makes few parts of many, beside flushes; and removes files that nobody needs.
-async fn compact(pipeline: Arc<Pipeline>, parts_max: usize, flushed: Arc<Notify>, stop: CancellationToken) {
+async fn compact(
+    pipeline: Arc<Pipeline>,
+    parts_max: usize,
+    mut flushes: watch::Receiver<Flushed>,
+    stop: CancellationToken,
+) {
     let mut swept = Instant::now();
+    let mut put_off: Option<Instant> = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = flushed.notified() => {}
-            () = tokio::time::sleep_until(swept + SWEEP_INTERVAL) => {}
+            // The sender lives as long as flushes do.
+            told = flushes.changed() => if told.is_err() { return },
+            () = tokio::time::sleep_until(put_off.unwrap_or(swept + SWEEP_INTERVAL)) => {}
         }
-        if pipeline.store.status().small_parts < parts_max && swept.elapsed() < SWEEP_INTERVAL {
+        let small = pipeline.store.status().small_parts;
+        let passes = flushes.borrow_and_update().pressed.map(|pressed| pressed + PRESSURE_PASSES_AFTER);
+        put_off = passes.filter(|passes| Instant::now() < *passes && small < PARTS_UNDER_PRESSURE_MAX);
+        if put_off.is_some() || (small < parts_max && swept.elapsed() < SWEEP_INTERVAL) {
             continue;
         }
         // What was not committed is as if it had not been, so a stop need not wait.

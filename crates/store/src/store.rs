@@ -548,8 +548,6 @@ fn figures(view: &View, options: &Options) -> TableStatus {
     }
 }
 
-/// Makes the folders, removes what a killed process left half written, and makes every name durable that it left:
-/// what is read from here on decides what the journal may forget.
 /// Finds both tables as they lie.
 async fn find(root: &Path, fs: &DurableFs) -> Result<Option<[PathBuf; 2]>, OpenError> {
     let (root, fs) = (root.to_owned(), fs.clone());
@@ -574,6 +572,8 @@ async fn find(root: &Path, fs: &DurableFs) -> Result<Option<[PathBuf; 2]>, OpenE
     blocking(work).await.map_err(|source| OpenError::Folder { path: failed, source })
 }
 
+/// Makes the folders, removes what a killed process left half written, and makes every name durable that it left:
+/// what is read from here on decides what the journal may forget.
 async fn prepare(root: &Path, fs: &DurableFs) -> Result<[PathBuf; 2], OpenError> {
     let (root, fs) = (root.to_owned(), fs.clone());
     let failed = root.clone();

@@ -81,6 +81,7 @@ pub(crate) struct ArchiveConfig {
 pub(crate) struct QueryConfig {
     pub(crate) memory: ByteSize,
     pub(crate) timeout: Span,
+    pub(crate) questions: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -188,7 +189,7 @@ impl Default for StoreConfig {
             flush_size: ByteSize::mebi(64),
             flush_interval: Span::seconds(15 * 60),
             commit_interval: Span::seconds(5),
-            tail_size: ByteSize::mebi(128),
+            tail_size: ByteSize::mebi(192),
             reserve: ByteSize::mebi(32),
             compact_parts: 8,
         }
@@ -209,7 +210,7 @@ impl Default for ArchiveConfig {
 
 impl Default for QueryConfig {
     fn default() -> Self {
-        Self { memory: ByteSize::mebi(512), timeout: Span::seconds(30) }
+        Self { memory: ByteSize::mebi(512), timeout: Span::seconds(30), questions: None }
     }
 }
 

@@ -32,7 +32,7 @@ const fn setting(key: &'static str, means: &'static str) -> Setting {
 }
 
 /// Every setting but those of `[[hub]]` and `[[schema]]`.
-pub(crate) const SETTINGS: [Setting; 22] = [
+pub(crate) const SETTINGS: [Setting; 23] = [
     setting("listen", "address of the HTTP door"),
     setting("log", "which diagnostics are written: a level, or as RUST_LOG has it"),
     setting("http.connections_max", "connections at once; one more is answered 503"),
@@ -53,6 +53,7 @@ pub(crate) const SETTINGS: [Setting; 22] = [
     setting("archive.interval", "how often"),
     setting("query.memory", "for all queries together"),
     setting("query.timeout", "for one query"),
+    setting("query.questions", "folder with questions of your own, beside those that are built in"),
     setting("retention.events", "events leave this long after their time"),
     setting("retention.quarantine", "what is kept aside leaves this long after its time"),
 ];
@@ -318,6 +319,7 @@ mod tests {
     fn the_table_lists_what_there_is_to_set() {
         let written = Value::try_from(Config {
             archive: super::super::ArchiveConfig { directory: Some("x".into()), ..Default::default() },
+            query: super::super::QueryConfig { questions: Some("x".into()), ..Default::default() },
             ..Config::default()
         })
         .unwrap();
