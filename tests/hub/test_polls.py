@@ -142,3 +142,25 @@ def test_the_token_shows_nowhere(polling):
 def test_servers_of_users_are_never_asked(hub, polling):
     asked = [line for line in hub.program.said.splitlines() if "/user/" in line and "hubscope@" in line]
     assert not asked, asked
+
+
+def test_its_database_and_its_log_tell_what_they_know(hub, polling):
+    hub.add("logged")
+    hub.start("logged")
+    hub.stop("logged")
+    log = hub.folder / "hub.log"
+    log.write_text("".join(program.said for program in [*hub.former, hub.program]))
+    told = polling.shell(f"hubscope import hub-db '{hub.folder}/jupyterhub.sqlite' --hub database", hub.folder)
+    assert told.startswith("1 days added"), told
+    polling.shell(f"hubscope import hub-log '{log}' --hub log", hub.folder)
+
+    def sessions(of_hub: str) -> dict[str, dict]:
+        return {row["username"]: row for row in polling.query(f"SELECT * FROM sessions WHERE hub = '{of_hub}'")}
+
+    polled, copied, logged = sessions("default"), sessions("database"), sessions("log")
+    # Of the servers that ran once, the database keeps those that run.
+    assert set(copied) == {"stays"}, copied
+    assert copied["stays"]["start"] == polled["stays"]["start"], (copied, polled)
+    assert copied["stays"]["end_known_by"] == "open", copied
+    assert {"dies", "stops", "leaves", "stays", "logged"} <= set(logged), logged
+    assert logged["logged"]["end_known_by"] == "E1", logged["logged"]

@@ -96,6 +96,9 @@ pub enum Problem {
     /// The list has too many pages.
     #[error("the list of the hub has more than {0} pages")]
     TooManyPages(usize),
+    /// It was read from the hub's database.
+    #[error("a database says who was there, and not who was not")]
+    Copy,
     /// Certificates of this machine cannot be read.
     #[error("there are no certificates by which a hub could be known: {0}")]
     NoCertificates(String),

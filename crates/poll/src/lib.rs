@@ -11,9 +11,12 @@
 //!
 //! [`Poller::run`] asks again and again and hands each poll on as one batch of events, to be kept together or not at
 //! all. It does no I/O but that with the hub.
+//!
+//! [`read_database`] reads the same from a hub's database, once.
 
 mod address;
 mod client;
+mod database;
 mod metrics;
 mod poller;
 mod reading;
@@ -21,6 +24,7 @@ mod watch;
 
 pub use address::{Address, BadAddress};
 pub use client::{Client, Limits, Problem, Token};
+pub use database::{DatabaseError, read_database};
 pub use poller::{Poller, Refused, Settings, State, Tell};
 pub use reading::{Reading, Seen, Users};
-pub use watch::{Watch, texts_of_failure};
+pub use watch::{Watch, texts_of_database, texts_of_failure};

@@ -147,6 +147,15 @@ impl Watch {
     }
 }
 
+/// The events of what a database says. It is no part of the polls before and after it.
+pub fn texts_of_database(servers: &Reading, users: &Users) -> Vec<String> {
+    // A first poll would say that nobody had looked until then.
+    let mut watch = Watch { polled_last: Some(EventTime::from_micros(i64::MIN)), ..Watch::default() };
+    let mut texts = watch.servers(servers);
+    texts.extend(watch.users(users));
+    texts
+}
+
 /// The event of a poll that came to nothing, at `now`.
 pub fn texts_of_failure(now: EventTime, problem: &Problem) -> Vec<String> {
     let fields = json!({

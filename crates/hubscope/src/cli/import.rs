@@ -18,6 +18,19 @@ pub(super) enum Import {
     Archive(Source),
     /// A hub's own logs, also rotated, compressed or wrapped by a cloud's logging: what they say of servers
     HubLog(HubLog),
+    /// A hub's own database (SQLite), also while the hub runs: its users, and the servers that run
+    HubDb(HubDb),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct HubDb {
+    /// The database, mostly jupyterhub.sqlite
+    file: PathBuf,
+    /// The hub whose database it is
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    hub: String,
+    #[command(flatten)]
+    data: Data,
 }
 
 #[derive(Args, Debug)]
@@ -57,6 +70,10 @@ impl Import {
             Self::HubLog(HubLog { files, hub, zone, data }) => {
                 let files = files.iter().map(|file| absolute(file)).collect::<Result<_>>()?;
                 (data, Request::ImportHubLog { files, hub, zone })
+            }
+            Self::HubDb(HubDb { file, hub, data }) => {
+                let file = absolute(&file)?;
+                (data, Request::ImportHubDb { file, hub })
             }
         };
         access::run(&data.data, config, Start::Create, &request)

@@ -9,11 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use event::{Batch, Day, Door, EventTime, schemas};
+use event::{Day, Door, EventTime, schemas};
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::content;
 use super::hub_log::{HubLog, Logged, What, user_and_server};
@@ -60,15 +58,11 @@ impl HubLogs {
                 days.entry(logged.at.day()).or_default().push(text);
             }
         }
-        Ok(days.into_iter().map(|(day, texts)| self.day(day, texts, bytes, admission, received)).collect())
-    }
-
-    fn day(&self, day: Day, texts: Vec<String>, bytes: u64, admission: &Admission, received: EventTime) -> ImportedDay {
-        let sha256 = Sha256::digest(texts.join("\n")).into();
-        let lines = u64::try_from(texts.len()).unwrap_or(u64::MAX);
-        let rows = texts.into_iter().map(|text| admission.admit_text(Bytes::from(text))).collect();
-        let batch = Batch { received, hub: Arc::clone(&self.hub), door: Door::HubLog, key: None, rows };
-        ImportedDay { day, sha256, pieces: vec![batch], lines, bytes }
+        let day = |(day, texts)| {
+            let read = ImportedDay::of_texts(day, texts, &self.hub, Door::HubLog, admission, received);
+            ImportedDay { bytes, ..read }
+        };
+        Ok(days.into_iter().map(day).collect())
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use event::{Batch, Day, Door, EventTime, Row};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use super::ReadError;
 use super::content::{self, UnitHash};
@@ -42,6 +43,29 @@ pub struct ImportedDay<T = Batch> {
     pub lines: u64,
     /// Bytes read, after decompression.
     pub bytes: u64,
+}
+
+impl ImportedDay {
+    /// A day of events that an import made itself, of what it found elsewhere: a row for each of `texts`.
+    pub fn of_texts(
+        day: Day,
+        texts: Vec<String>,
+        hub: &Arc<str>,
+        door: Door,
+        admission: &Admission,
+        received: EventTime,
+    ) -> Self {
+        let mut hash = Sha256::new();
+        for text in &texts {
+            hash.update(text);
+            hash.update("\n");
+        }
+        let lines = u64::try_from(texts.len()).unwrap_or(u64::MAX);
+        let bytes = texts.iter().map(|text| text.len() as u64).sum();
+        let rows = texts.into_iter().map(|text| admission.admit_text(Bytes::from(text))).collect();
+        let batch = Batch { received, hub: Arc::clone(hub), door, key: None, rows };
+        Self { day, sha256: hash.finalize().into(), pieces: vec![batch], lines, bytes }
+    }
 }
 
 /// Lines that are admitted together: few enough that what they take on their way to columns stays in a core's cache
