@@ -5,7 +5,7 @@ use acceptance::Sandbox;
 #[test]
 fn every_command_explains_itself() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 28] = [
+    let commands: [&[&str]; 30] = [
         &[],
         &["serve"],
         &["demo"],
@@ -13,11 +13,13 @@ fn every_command_explains_itself() {
         &["import", "cloud-log"],
         &["import", "archive"],
         &["import", "hub-log"],
+        &["import", "hub-db"],
         &["archive"],
         &["archive", "publish"],
         &["query"],
         &["kpi"],
         &["kpi", "run"],
+        &["kpi", "check"],
         &["schema"],
         &["schema", "list"],
         &["schema", "add"],

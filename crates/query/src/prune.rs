@@ -28,6 +28,10 @@ pub(crate) fn kept<'a>(
     parts: &'a [Part],
     filters: &[Expr],
 ) -> Result<Vec<&'a Part>> {
+    // Pruning nothing is no error either, but a warning of DataFusion's for each bound.
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
     let Some(filter) = conjunction(filters.iter().cloned()) else {
         return Ok(parts.iter().collect());
     };

@@ -1,8 +1,9 @@
 //! `hubscope kpi`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
 use query::Catalogue;
 
@@ -11,6 +12,7 @@ use crate::access::{self, Start};
 use crate::config::Config;
 use crate::operations::Request;
 use crate::output::Format;
+use crate::{questions, runtime};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Kpi {
@@ -34,6 +36,11 @@ pub(super) enum Kpi {
         #[command(flatten)]
         data: Data,
     },
+    /// Checks files of questions: their form, and that their statements can be asked
+    Check {
+        /// Folder of files, or one file [default: query.questions of the configuration]
+        path: Option<PathBuf>,
+    },
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -46,19 +53,19 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl Kpi {
     pub(super) fn run(self, config: &Config) -> Result<()> {
         match self {
-            Self::List => list(),
-            Self::Show { id } => show(&id),
+            Self::List => list(&questions::catalogue(config)?),
+            Self::Show { id } => show(&questions::catalogue(config)?, &id),
             Self::Run { id, parameters, format, data } => {
                 let parameters: BTreeMap<_, _> = parameters.into_iter().collect();
                 let request = Request::Kpi { id, parameters, format: Format::or_fitting(format) };
                 access::run(&data.data, config, Start::Existing, &request)
             }
+            Self::Check { path } => check(path.or_else(|| config.query.questions.clone())),
         }
     }
 }
 
-fn list() -> Result<()> {
-    let catalogue = Catalogue::builtin();
+fn list(catalogue: &Catalogue) -> Result<()> {
     let width = catalogue.iter().map(|kpi| kpi.id.len()).max().unwrap_or(0);
     for kpi in catalogue.iter() {
         println!("{:width$}  {}", kpi.id, kpi.question);
@@ -66,8 +73,7 @@ fn list() -> Result<()> {
     Ok(())
 }
 
-fn show(id: &str) -> Result<()> {
-    let catalogue = Catalogue::builtin();
+fn show(catalogue: &Catalogue, id: &str) -> Result<()> {
     let kpi = catalogue.find(id).map_err(|error| Usage(error.to_string()))?;
     println!("{}\n\n{}\n\n{}\n", kpi.question, kpi.reading, kpi.help.trim());
     for parameter in &kpi.parameters {
@@ -76,4 +82,21 @@ fn show(id: &str) -> Result<()> {
     }
     println!("\n{}", kpi.sql.trim());
     Ok(())
+}
+
+fn check(path: Option<PathBuf>) -> Result<()> {
+    let nothing = || Usage("name a folder of questions, or set query.questions".to_owned());
+    let path = path.ok_or_else(nothing)?;
+    let checked = runtime::start()?.block_on(questions::check(&path))?;
+    for error in &checked.wrong {
+        println!("{error}");
+    }
+    match (checked.right.len(), checked.wrong.len()) {
+        (0, 0) => Err(Usage(format!("{} holds no file that ends in .md", path.display())).into()),
+        (right, 0) => {
+            println!("{right} right: {}", checked.right.join(", "));
+            Ok(())
+        }
+        (right, wrong) => bail!("{wrong} wrong, {right} right"),
+    }
 }

@@ -5,7 +5,9 @@
 //! ```
 
 mod answer;
+mod check;
 mod file;
+mod folder;
 mod notes;
 mod params;
 mod range;
@@ -18,6 +20,7 @@ use std::fmt;
 pub use answer::{Change, Comparison, Excluded, Headline, KpiAnswer, Ratio};
 pub(crate) use answer::{counted, grouped};
 pub use file::CatalogueError;
+pub use folder::{OwnFile, own_files};
 pub(crate) use params::timestamp;
 pub use params::{Compare, Parameter, ParameterKind, Params};
 pub use range::TimeRange;
@@ -26,6 +29,7 @@ pub(crate) use range::{period_end, period_of, periods};
 use crate::error::QueryError;
 use crate::nearest::nearest;
 use crate::rollup::Rollup;
+use crate::views;
 
 /// One question of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,6 +218,14 @@ impl Kpi {
         self.rollup.is_some()
     }
 
+    /// Whether events of `schema` are among what it counts: those of its tables, or those that its statement names.
+    pub fn is_fed_by(&self, schema: &str) -> bool {
+        self.needs.iter().filter_map(|need| views::find(need)).any(|relation| {
+            relation.schemas.contains(&schema)
+                || (relation.schemas.is_empty() && self.sql.contains(&format!("'{schema}'")))
+        })
+    }
+
     /// Its place among what `audience` asks first.
     fn rank(&self, audience: Audience) -> u16 {
         self.first.iter().find(|(of, _)| *of == audience).map_or(u16::MAX, |(_, rank)| *rank)
@@ -248,15 +260,11 @@ impl Catalogue {
     /// # Errors
     /// The first file that is wrong, with its line; also two questions of one id.
     pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, CatalogueError> {
-        let mut kpis: Vec<Kpi> = Vec::new();
+        let mut catalogue = Self { kpis: Vec::new() };
         for (name, text) in files {
-            let kpi = file::parse(name, text)?;
-            if let Some(other) = kpis.iter().find(|other| other.id == kpi.id) {
-                return Err(CatalogueError::new(name, 1, format!("the id '{}' is taken by {}", kpi.id, other.file)));
-            }
-            kpis.push(kpi);
+            catalogue.add(&OwnFile { path: name.into(), text: Ok(text.to_owned()) })?;
         }
-        Ok(Self { kpis })
+        Ok(catalogue)
     }
 
     /// The question `id`, if there is one.

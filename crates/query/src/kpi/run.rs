@@ -32,6 +32,16 @@ impl Engine {
     /// # Errors
     /// As [`Engine::sql`]; also a parameter that is missing, unknown or of the wrong form.
     pub async fn kpi(&self, kpi: &Kpi, params: &Params, scope: &Scope) -> Result<KpiAnswer, QueryError> {
+        self.asking(kpi, params, scope).await?.answer().await
+    }
+
+    /// What is asked, with all that its statements need.
+    pub(super) async fn asking<'a>(
+        &'a self,
+        kpi: &'a Kpi,
+        params: &Params,
+        scope: &Scope,
+    ) -> Result<Asking<'a>, QueryError> {
         let checked = check(kpi, params)?;
         let (snapshot, deadline) = (self.snapshot(), self.deadline());
         let known = self.known(&snapshot, deadline).await?;
@@ -47,7 +57,7 @@ impl Engine {
             None => None,
         };
         let made = tokio::sync::Mutex::default();
-        Asking { engine: self, kpi, checked, snapshot, deadline, scope, zone, days, facts, made }.answer().await
+        Ok(Asking { engine: self, kpi, checked, snapshot, deadline, scope, zone, days, facts, made })
     }
 
     /// The hub that the rows are of: the one asked about, or the one that the caller may see.
@@ -100,7 +110,7 @@ const EVENTS_FELT_MIN: u64 = 100_000;
 /// Hubs that an error names.
 const HUBS_TOLD_MAX: usize = 20;
 
-struct Asking<'a> {
+pub(super) struct Asking<'a> {
     engine: &'a Engine,
     kpi: &'a Kpi,
     checked: BTreeMap<String, Checked>,
@@ -407,7 +417,7 @@ impl Asking<'_> {
         Ok(answer.cells().next().and_then(|cells| cells.first()?.number()).unwrap_or(0.0))
     }
 
-    async fn ask(&self, sql: &str, range: TimeRange) -> Result<Answer, QueryError> {
+    pub(super) async fn ask(&self, sql: &str, range: TimeRange) -> Result<Answer, QueryError> {
         let rows_max = self.engine.limits().rows_max;
         let scope = self.scope.clone();
         let facts = self.facts_of(range).await?;
