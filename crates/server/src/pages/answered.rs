@@ -47,7 +47,11 @@ pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
 /// What a headline counts, and between which bounds it lies.
 fn unit(headline: &query::Headline) -> String {
     let unit = if headline.value == 1.0 { &headline.unit_one } else { &headline.unit };
-    headline.between().map_or_else(|| unit.clone(), |between| format!("{unit}, {between}"))
+    let figures = headline.bounds.map(|(low, high)| (words::figure(low), words::figure(high)));
+    match figures.filter(|(low, high)| low != high) {
+        Some((low, high)) => format!("{unit}, between {low} and {high}"),
+        None => unit.clone(),
+    }
 }
 
 /// Whether anything is known of the range; a 0 is.
@@ -172,6 +176,8 @@ fn heading(column: &str, unit: Option<&str>, grain: Grain, zone: &Zone) -> Strin
         ("period", _, Grain::Week) => format!("Week from ({zone})"),
         ("period", _, Grain::Month) => format!("Month ({zone})"),
         ("value", Some(unit), _) => sentence(unit),
+        ("value_low", ..) => "At least".to_owned(),
+        ("value_high", ..) => "At most".to_owned(),
         _ => sentence(column),
     }
 }

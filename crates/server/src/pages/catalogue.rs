@@ -1,20 +1,25 @@
 //! `/kpi/`: every question, by group.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use query::Kpi;
+use query::{Kpi, Scope};
 
 use crate::access::Caller;
 use crate::address;
 use crate::error::Problem;
 use crate::pages::ask::Asked;
-use crate::pages::failed;
 use crate::pages::frame::{Frame, Place};
+use crate::pages::{failed, words};
 use crate::router;
 
 /// The way from here to the first page.
 const ROOT: &str = "../";
+
+/// Schemas shown. Senders may name any number; the rest is said in words.
+const SCHEMAS_SHOWN: usize = 200;
 
 /// `GET /kpi/`.
 pub(crate) async fn page(
@@ -22,15 +27,16 @@ pub(crate) async fn page(
     caller: Caller,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
-    match shown(&state, &caller, parameters) {
+    match shown(&state, &caller, parameters).await {
         Ok(page) => page.into_response(),
         Err(problem) => failed(&state, ROOT, problem),
     }
 }
 
-fn shown(state: &router::State, caller: &Caller, parameters: Vec<(String, String)>) -> Result<Markup, Problem> {
+async fn shown(state: &router::State, caller: &Caller, parameters: Vec<(String, String)>) -> Result<Markup, Problem> {
     let asked = Asked::understood(parameters, ROOT, &state.app, caller.scope())?;
     let query = asked.query();
+    let schemas = schemas(state, &caller.scope()).await?;
     let frame = Frame {
         app: &state.app,
         root: ROOT,
@@ -51,6 +57,10 @@ fn shown(state: &router::State, caller: &Caller, parameters: Vec<(String, String
                     h2 id=(anchor(group)) { (group) }
                     ul.catalogue { @for kpi in kpis { (entry(kpi, &query)) } }
                 }
+            }
+            section aria-labelledby="feeds" {
+                h2 id="feeds" { "Which events feed which questions" }
+                (feeds(state, &schemas, &query))
             }
         }
     }))
@@ -76,6 +86,41 @@ fn entry(kpi: &Kpi, query: &str) -> Markup {
             p { (kpi.reading) }
             p.quiet { code { (kpi.id) } " · for " (audience.join(", ")) }
         }
+    }
+}
+
+/// Every schema that an event may be of, or was: those that are registered and those that were admitted.
+async fn schemas(state: &router::State, scope: &Scope) -> Result<BTreeSet<String>, Problem> {
+    let sent = state.app.engine.sources(scope).await?.into_iter().filter(|source| source.events > 0);
+    let mut schemas: BTreeSet<String> = sent.filter_map(|source| source.schema).collect();
+    schemas.extend(state.app.admission.registry().iter().map(|entry| entry.revision.schema.to_string()));
+    Ok(schemas)
+}
+
+fn feeds(state: &router::State, schemas: &BTreeSet<String>, query: &str) -> Markup {
+    let left_out = schemas.len().saturating_sub(SCHEMAS_SHOWN);
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Table: events and questions" {
+            table {
+                thead { tr { th scope="col" { "Schema" } th scope="col" { "Questions" } } }
+                tbody {
+                    @for schema in schemas.iter().take(SCHEMAS_SHOWN) {
+                        @let fed: Vec<&Kpi> = state.app.catalogue.iter().filter(|kpi| kpi.is_fed_by(schema)).collect();
+                        tr {
+                            th scope="row" { bdi { (schema) } }
+                            td {
+                                @if fed.is_empty() { "None: its events are kept, and can be asked for with SQL." }
+                                @for (at, kpi) in fed.iter().enumerate() {
+                                    @if at > 0 { ", " }
+                                    a href={ (address::encoded(&kpi.id)) (query) } { (kpi.id) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if left_out > 0 { p.quiet { (words::count(left_out as u64)) " more schemas are not shown." } }
     }
 }
 
