@@ -7,4 +7,6 @@ mod erasures;
 mod idempotency;
 mod limits;
 mod metrics;
+mod outage;
 mod questions;
+mod two_numbers;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use derive::Sessions;
 use erasure::Erasures;
-use event::{Clock, CollectorId, Day, SystemClock};
-use ingest::sources::import::{self, HubLogs, Unit};
+use event::{Clock, CollectorId, Day, Door, SystemClock};
+use ingest::sources::import::{self, HubLogs, ImportedDay, Unit};
 use jiff::tz::TimeZone;
 use publish::Publisher;
 use query::{Answer, Catalogue, Engine, Hubs, Params, Scope, SqlOptions};
@@ -24,7 +24,7 @@ use crate::output::Format;
 use crate::pipeline::{Disks, Pipeline};
 use crate::rollups::Rollups;
 use crate::tokens::{self, Tokens};
-use crate::{registry, verification};
+use crate::{questions, registry, verification};
 
 /// Days are committed together until their text is this long, so that many small days make few parts.
 const IMPORT_BYTES_A_COMMIT: usize = 64 << 20;
@@ -41,6 +41,7 @@ pub(crate) enum Request {
     ImportCloudLog { directory: PathBuf },
     ImportArchive { directory: PathBuf },
     ImportHubLog { files: Vec<PathBuf>, hub: String, zone: String },
+    ImportHubDb { file: PathBuf, hub: String },
     Publish { to: Option<PathBuf> },
     AddSchema { text: String, origin: String },
     Schemas,
@@ -56,12 +57,13 @@ pub(crate) enum Request {
 }
 
 /// The commands of [`Request`], by name.
-pub(crate) const COMMANDS: [&str; 17] = [
+pub(crate) const COMMANDS: [&str; 18] = [
     "query",
     "kpi",
     "import-cloud-log",
     "import-archive",
     "import-hub-log",
+    "import-hub-db",
     "publish",
     "add-schema",
     "schemas",
@@ -152,7 +154,7 @@ impl Operations {
             engine,
             sessions,
             rollups,
-            catalogue: Arc::new(Catalogue::builtin()),
+            catalogue: Arc::new(questions::catalogue(config)?),
             publisher: Arc::new(publisher),
             tokens: Arc::new(Tokens::open(folder.root(), Arc::new(SystemClock))?),
             archive,
@@ -173,6 +175,7 @@ impl Operations {
             Request::ImportCloudLog { directory } => self.import(import::cloud_log::scan(&directory)?, progress).await,
             Request::ImportArchive { directory } => self.import(import::archive::scan(&directory)?, progress).await,
             Request::ImportHubLog { files, hub, zone } => self.import_hub_log(files, &hub, &zone).await,
+            Request::ImportHubDb { file, hub } => self.import_hub_db(file, &hub).await,
             Request::Publish { to } => self.publish(to.as_deref().unwrap_or(&self.archive)).await,
             Request::AddSchema { text, origin } => {
                 registry::add(&self.root, &self.pipeline.admission, &text, &origin).map(Reply::Text)
@@ -305,10 +308,31 @@ impl Operations {
     async fn import_hub_log(&self, files: Vec<PathBuf>, hub: &str, zone: &str) -> Result<Reply> {
         let zone = TimeZone::get(zone).with_context(|| format!("there is no time zone '{zone}'"))?;
         let logs = HubLogs { files, hub: hub.into(), zone };
-        let collector = CollectorId::of_import(&logs.source());
-        let ledger = self.pipeline.store.import_ledger(&collector);
+        let source = logs.source();
         let admission = Arc::clone(&self.pipeline.admission);
         let days = tokio::task::spawn_blocking(move || logs.read(&admission, SystemClock.now())).await??;
+        self.import_days(&source, days).await
+    }
+
+    /// Imports what a hub's database says of the present, as the day of the latest time in it.
+    async fn import_hub_db(&self, file: PathBuf, hub: &str) -> Result<Reply> {
+        let hub: Arc<str> = hub.into();
+        let source = format!("hub-db/{hub}");
+        let admission = Arc::clone(&self.pipeline.admission);
+        let read = move || -> Result<ImportedDay> {
+            let (servers, users) = poll::read_database(&file)?;
+            let texts = poll::texts_of_database(&servers, &users);
+            let day = servers.at.after.day();
+            Ok(ImportedDay::of_texts(day, texts, &hub, Door::HubDb, &admission, SystemClock.now()))
+        };
+        let day = tokio::task::spawn_blocking(read).await??;
+        self.import_days(&source, vec![day]).await
+    }
+
+    /// Commits those of `days` that the table does not hold just so.
+    async fn import_days(&self, source: &str, days: Vec<ImportedDay>) -> Result<Reply> {
+        let collector = CollectorId::of_import(source);
+        let ledger = self.pipeline.store.import_ledger(&collector);
         // Nobody who asks to be forgotten comes between what is struck and what is committed.
         let importing = self.pipeline.begin_import().await;
         let forgotten = importing.forgotten.as_ref().as_ref();

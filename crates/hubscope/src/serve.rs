@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::control::{self, Control};
 use crate::folder::{Folder, control_socket};
 use crate::jobs::{self, Health};
+use crate::listening::Listening;
 use crate::metrics::{self, Figures};
 use crate::operations::Operations;
 use crate::pipeline::Shortage;
@@ -119,6 +120,8 @@ impl Running {
             let (desk, stop) = (Arc::clone(&operations.desk), stop.clone());
             async move { desk.work(stop).await }
         });
+        let listening = Listening::of(folder.root());
+        jobs.spawn(listening.keep(Arc::clone(pipeline), Arc::clone(&operations.engine), stop.clone()));
         polling.start(pipeline, &jobs, &stop);
         jobs.spawn(derive_sessions(Arc::clone(&operations), stop.clone()));
         let server = tokio::spawn(server::serve(listener, Some((socket, control)), app, stop));
