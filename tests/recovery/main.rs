@@ -12,6 +12,7 @@ mod load;
 mod oracle;
 mod person;
 mod restore;
+mod retention;
 mod samples;
 mod stop;
 
