@@ -93,7 +93,7 @@ fn what_is_wrong_with_a_question_is_told_with_file_and_line() {
         ("AS value", "AS worth", line_of("```sql"), "answers with period, worth; wanted are period, value"),
         ("$owner", "$honour", line_of("```sql"), "honour"),
         ("GROUP BY 1", "GROUP OVER 1", line_of("GROUP"), "this is not SQL"),
-        ("```sql", "```", line_of("```sql"), "no block ```sql"),
+        ("```sql", "```", right.lines().count() + 1, "no block ```sql"),
         ("\"launches-of-one-owner\"", "\"launches\"", line_of("id"), "the file must be called launches.md"),
     ] {
         fs::write(&file, right.replace(from, to)).expect("a file");

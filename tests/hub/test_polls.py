@@ -131,6 +131,11 @@ def test_sessions_are_the_same_after_a_restart_of_hubscope(hub, polling):
     assert polling.query(everything) == before
 
 
+def test_the_page_of_the_data_says_how_polls_go(polling):
+    assert "Hubs that are asked" in polling.get("/data")
+    until(lambda: "Answers." in polling.get("/data"), SEEN_SECONDS_MAX, "the hub answers")
+
+
 def test_the_token_shows_nowhere(polling):
     shown = polling.shell(f"hubscope --config {polling.environment['HUBSCOPE_CONFIG']} config show", Path.cwd())
     assert re.search(r"hub\[0\]\.token +\*\*\*", shown), shown

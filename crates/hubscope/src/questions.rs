@@ -43,7 +43,7 @@ pub(crate) async fn check(path: &Path) -> Result<Checked> {
     let mut checked = Checked::default();
     for own in files {
         let asked = match catalogue.add(&own) {
-            Ok(kpi) => store.engine.check(kpi, own.text.as_deref().unwrap_or_default()).await.map(|()| kpi.id.clone()),
+            Ok(kpi) => store.engine.check(kpi, &own).await.map(|()| kpi.id.clone()),
             Err(error) => Err(error),
         };
         match asked {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use event::{Clock as _, Day, SystemClock};
-use server::{Access as _, App, Note, Unready, Vitals};
+use server::{Access as _, App, Note, PolledHub, Unready, Vitals};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +83,11 @@ impl Running {
         let health = Arc::new(Health::new(config));
         let polling = Arc::new(Polling::new(config)?);
         let archive = config.archive.enabled.then(|| operations.archive.clone());
-        let status = Arc::new(Status { operations: Arc::clone(&operations), health: Arc::clone(&health) });
+        let status = Arc::new(Status {
+            operations: Arc::clone(&operations),
+            health: Arc::clone(&health),
+            polling: Arc::clone(&polling),
+        });
         let mut shown_metrics = metrics::registry();
         let counters = server::Metrics::new(&mut shown_metrics);
         shown_metrics.register_collector(Box::new(Figures {
@@ -196,9 +200,20 @@ fn limits(config: &Config) -> Result<server::Limits> {
 struct Status {
     operations: Arc<Operations>,
     health: Arc<Health>,
+    polling: Arc<Polling>,
 }
 
 impl server::Status for Status {
+    fn polls(&self) -> Vec<PolledHub> {
+        let told = |(hub, state): (&str, poll::State)| PolledHub {
+            hub: hub.to_owned(),
+            succeeded: state.succeeded,
+            servers: state.servers,
+            problem: state.problem,
+        };
+        self.polling.states().map(told).collect()
+    }
+
     fn unready(&self) -> Vec<Unready> {
         let mut reasons = Vec::new();
         if self.operations.pipeline.journal_status().poisoned.is_some() {

@@ -66,6 +66,24 @@ pub trait Status: Debug + Send + Sync {
 
     /// The figures of the moment.
     fn vitals(&self) -> Vitals;
+
+    /// How polls go, hub by hub; none where no hub is polled.
+    fn polls(&self) -> Vec<PolledHub> {
+        Vec::new()
+    }
+}
+
+/// How polls of a hub go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolledHub {
+    /// The hub.
+    pub hub: String,
+    /// When its list of servers was last read whole.
+    pub succeeded: Option<EventTime>,
+    /// How many servers ran then.
+    pub servers: usize,
+    /// What is wrong at present, in words.
+    pub problem: Option<String>,
 }
 
 /// One reason for not being ready.

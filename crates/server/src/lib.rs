@@ -33,7 +33,9 @@ mod serve;
 mod stream;
 
 pub use access::{Access, Grant, Verb};
-pub use app::{App, Control, ControlLines, Erasure, ErasureError, Erasures, Note, Status, Unready, Vitals, Waiting};
+pub use app::{
+    App, Control, ControlLines, Erasure, ErasureError, Erasures, Note, PolledHub, Status, Unready, Vitals, Waiting,
+};
 pub use limits::Limits;
 pub use metrics::Metrics;
 pub use serve::serve;

@@ -4,7 +4,7 @@ use event::Day;
 
 use super::params::{Parameter, ParameterKind, Params};
 use super::range::TimeRange;
-use super::{CatalogueError, Grain, HeadlineKind, Kpi, Shape};
+use super::{CatalogueError, Grain, HeadlineKind, Kpi, OwnFile, Shape};
 use crate::answer::Answer;
 use crate::engine::Engine;
 use crate::error::QueryError;
@@ -14,13 +14,14 @@ use crate::scope::Scope;
 const DAYS: std::ops::Range<i32> = 19_758..19_786;
 
 impl Engine {
-    /// Checks the statements of `kpi`, whose file holds `text`: that they can be asked, and answer with the columns
+    /// Checks the statements of `kpi`, which was read from `own`: that they can be asked, and answer with the columns
     /// that the question promises. What they would answer is not looked at; an empty store is enough.
     ///
     /// # Errors
     /// The first statement that cannot be asked, with its line.
-    pub async fn check(&self, kpi: &Kpi, text: &str) -> Result<(), CatalogueError> {
-        let place = Place { file: &kpi.file, text };
+    pub async fn check(&self, kpi: &Kpi, own: &OwnFile) -> Result<(), CatalogueError> {
+        let name = own.path.display().to_string();
+        let place = Place { file: &name, text: own.text.as_deref().unwrap_or_default() };
         let range = TimeRange { from: Day::from_number(DAYS.start), to: Day::from_number(DAYS.end) };
         let asking = self.asking(kpi, &examples(kpi), &Scope::All).await;
         let asking = asking.map_err(|error| place.at("[[parameter]]", 0, error.to_string()))?;

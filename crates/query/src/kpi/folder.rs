@@ -67,12 +67,19 @@ impl Catalogue {
     /// When the file is wrong, with its line; also when its id is taken. Nothing is added then.
     pub fn add(&mut self, own: &OwnFile) -> Result<&Kpi, CatalogueError> {
         let text = own.text.as_deref().map_err(Clone::clone)?;
-        let name = own.path.display().to_string();
-        let kpi = file::parse(&name, text)?;
-        if let Some(other) = self.get(&kpi.id) {
-            return Err(CatalogueError::new(&name, 1, format!("the id '{}' is taken by {}", kpi.id, other.file)));
-        }
-        self.kpis.push(kpi);
+        let kpi = self.understood(&own.path.display().to_string(), text)?;
+        // Pages name the file, and readers need not know where it lies.
+        let file = own.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        self.kpis.push(Kpi { file, ..kpi });
         Ok(&self.kpis[self.kpis.len() - 1])
+    }
+
+    /// The question of the file called `name`, whose id is not taken yet.
+    pub(super) fn understood(&self, name: &str, text: &str) -> Result<Kpi, CatalogueError> {
+        let kpi = file::parse(name, text)?;
+        match self.get(&kpi.id) {
+            None => Ok(kpi),
+            Some(other) => Err(CatalogueError::new(name, 1, format!("the id '{}' is taken by {}", kpi.id, other.file))),
+        }
     }
 }

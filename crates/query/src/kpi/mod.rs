@@ -262,7 +262,8 @@ impl Catalogue {
     pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, CatalogueError> {
         let mut catalogue = Self { kpis: Vec::new() };
         for (name, text) in files {
-            catalogue.add(&OwnFile { path: name.into(), text: Ok(text.to_owned()) })?;
+            let kpi = catalogue.understood(name, text)?;
+            catalogue.kpis.push(kpi);
         }
         Ok(catalogue)
     }

@@ -10,6 +10,7 @@ use maud::{Markup, PreEscaped, html};
 use query::{Scope, SourceCoverage};
 
 use crate::access::Caller;
+use crate::app::PolledHub;
 use crate::error::Problem;
 use crate::pages::frame::{Frame, Place};
 use crate::pages::{failed, quarantine, sentence, words};
@@ -54,6 +55,13 @@ async fn shown(state: &router::State, scope: &Scope) -> Result<Markup, Problem> 
             section aria-labelledby="sources" {
                 h2 id="sources" { "Sources" }
                 (table(&sources, state))
+            }
+            @let polls = state.app.status.polls();
+            @if polls.iter().any(|poll| scope.allows(&poll.hub)) {
+                section aria-labelledby="polls" {
+                    h2 id="polls" { "Hubs that are asked" }
+                    (polled(&polls, state, scope))
+                }
             }
             section aria-labelledby="days" {
                 h2 id="days" { "Days that are known" }
@@ -127,6 +135,46 @@ fn table(sources: &[SourceCoverage], state: &router::State) -> Markup {
                 }
             }
             @if left_out > 0 { p.quiet { (words::count(left_out as u64)) " more sources are not shown." } }
+        }
+    }
+}
+
+/// The hubs whose REST API is polled, and how that goes.
+fn polled(polls: &[PolledHub], state: &router::State, scope: &Scope) -> Markup {
+    let now = state.app.clock.now();
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Table: polls" {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Hub" }
+                        th scope="col" { "Servers were last listed" }
+                        th.number scope="col" { "Servers" }
+                        th scope="col" { "At present" }
+                    }
+                }
+                tbody {
+                    @for poll in polls.iter().filter(|poll| scope.allows(&poll.hub)) {
+                        tr {
+                            th scope="row" { bdi { (poll.hub) } }
+                            td.time {
+                                @match poll.succeeded {
+                                    Some(at) => { (words::seconds(words::age_seconds(now, at))) " ago" }
+                                    None => { "not yet" }
+                                }
+                            }
+                            td.number { (words::count(poll.servers as u64)) }
+                            td {
+                                @match &poll.problem {
+                                    Some(problem) => { strong.bad { bdi { (sentence(problem)) } } " It is tried again." }
+                                    None if poll.succeeded.is_some() => { "Answers." }
+                                    None => { "Is being asked." }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }
