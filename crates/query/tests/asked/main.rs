@@ -2,8 +2,10 @@
 
 mod activity;
 mod answers;
+mod books;
 mod catalogue;
 mod charts;
+mod content;
 mod coverage;
 mod hostile;
 mod kpis;

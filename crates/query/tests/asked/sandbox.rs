@@ -167,6 +167,61 @@ pub(crate) fn launch_from(time: EventTime, provider: &str, spec: &str, origin: O
     admitted(time, "binderhub.jupyter.org/launch", "6", &LAUNCH, promoted, &json.to_string(), Repairs::NONE)
 }
 
+/// A launch of events of version 6: whether a program asked, the page that did, and how it went.
+pub(crate) fn launch_asked_for(
+    time: EventTime,
+    spec: &str,
+    build_token: Option<bool>,
+    asker: Option<&str>,
+    status: &str,
+) -> Row {
+    let text = |text: &str| Some(Value::Text(text.into()));
+    let promoted = vec![
+        text("GitHub"),
+        text(spec),
+        None,
+        text(status),
+        build_token.map(Value::Boolean),
+        text("gke.mybinder.org"),
+        asker.map(|asker| Value::Text(asker.into())),
+    ];
+    admitted(time, "binderhub.jupyter.org/launch", "6", &LAUNCH, promoted, "{}", Repairs::NONE)
+}
+
+/// What a notebook server tells of a kernel.
+pub(crate) fn kernel_action(time: EventTime, action: &str, kernel: Option<&str>, status: Option<&str>) -> Row {
+    let columns = [("action", ColumnKind::Text), ("kernel_name", ColumnKind::Text), ("status", ColumnKind::Text)];
+    let text = |text: Option<&str>| text.map(|text| Value::Text(text.into()));
+    let promoted = vec![text(Some(action)), text(kernel), text(status)];
+    let schema = "https://events.jupyter.org/jupyter_server/kernel_actions/v1";
+    admitted(time, schema, "1", &columns, promoted, "{}", Repairs::NONE)
+}
+
+/// What a notebook server tells of a file.
+pub(crate) fn file_action(time: EventTime, action: Option<&str>) -> Row {
+    let promoted = vec![action.map(|action| Value::Text(action.into()))];
+    let schema = "https://events.jupyter.org/jupyter_server/contents_service/v1";
+    admitted(time, schema, "1", &[("action", ColumnKind::Text)], promoted, "{}", Repairs::NONE)
+}
+
+/// A poll of a hub's servers.
+pub(crate) fn hub_poll(time: EventTime, is_complete: bool) -> Row {
+    let text = json!({"before": time.to_string(), "complete": is_complete, "full": false});
+    admitted(time, "schema.hubscope/hub-poll", "1", &[], Vec::new(), &text.to_string(), Repairs::NONE)
+}
+
+/// A server that a poll saw.
+pub(crate) fn server_seen(time: EventTime, username: &str, started: EventTime, last_activity: EventTime) -> Row {
+    let text = json!({
+        "username": username, "servername": "", "started": started.to_string(), "ready": true,
+        "last_activity": last_activity.to_string(),
+    });
+    let columns = [("username", ColumnKind::Text), ("servername", ColumnKind::Text)];
+    let promoted = [username, ""].map(|text| Some(Value::Text(text.into())));
+    let schema = "schema.hubscope/server-seen";
+    admitted(time, schema, "1", &columns, promoted.into(), &text.to_string(), Repairs::NONE)
+}
+
 /// A start or stop of a user's only server.
 pub(crate) fn server_action(time: EventTime, action: &str, username: &str) -> Row {
     server_action_of(time, action, username, "")
@@ -225,8 +280,13 @@ fn admitted_under(
 
 /// Something that is no event.
 pub(crate) fn refused(text: &'static [u8]) -> Row {
+    refused_for(Reason::NotJson, text)
+}
+
+/// Something that was kept aside for `reason`.
+pub(crate) fn refused_for(reason: Reason, text: &'static [u8]) -> Row {
     let quarantined = Quarantined {
-        reason: Reason::NotJson,
+        reason,
         detail: "this is not JSON".into(),
         schema: None,
         version: None,
