@@ -244,7 +244,10 @@ async fn publish(
     stop: CancellationToken,
 ) {
     loop {
-        let result = publisher.publish(&archive).await.map(drop).map_err(anyhow::Error::from);
+        let result = tokio::select! {
+            () = stop.cancelled() => return,
+            published = publisher.publish(&archive) => published.map(drop).map_err(anyhow::Error::from),
+        };
         let wait = if result.is_ok() { interval } else { RETRY_AFTER.min(interval) };
         if result.is_ok() {
             *health.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());

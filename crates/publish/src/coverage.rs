@@ -21,6 +21,9 @@ pub(crate) type Days = BTreeMap<Day, u64>;
 /// The days that imports cover, each with what its unit was.
 pub(crate) type Units = BTreeMap<(CollectorId, Day), i64>;
 
+/// An error once nobody waits for the run any more.
+pub(crate) type GoOn<'a> = &'a dyn Fn() -> Result<(), PublishError>;
+
 /// What a run has to look at.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
@@ -34,23 +37,24 @@ impl Coverage {
     /// event.
     ///
     /// With a run remembered of which every part is still there, only what was added since is read: nothing else can
-    /// have changed. When a part is gone (compacted, replaced, erased), all of it is read.
+    /// have changed. When a part is gone (compacted, replaced, erased), all of it is read. `go_on` is asked now and then.
     pub(crate) fn of(
         store: &Store,
         snapshot: &Snapshot,
         policies: &Policies,
         before: Option<&Memory>,
+        go_on: GoOn<'_>,
     ) -> Result<Self, PublishError> {
         let units = units(snapshot);
         let Some(memory) = before.filter(|memory| memory.holds_all_parts_in(&snapshot.events)) else {
-            let mut days = count(store.scan(Table::Events, snapshot), policies)?;
+            let mut days = count(store.scan(Table::Events, snapshot), policies, go_on)?;
             for (_, day) in units.keys() {
                 days.entry(*day).or_default();
             }
             return Ok(Self { stale: days.keys().copied().collect(), days });
         };
         let added = memory.added_in(&snapshot.events);
-        let counted = count(Scan::new(Table::Events, store.table_dir(Table::Events), &added), policies)?;
+        let counted = count(Scan::new(Table::Events, store.table_dir(Table::Events), &added), policies, go_on)?;
         let mut days = memory.events_by_day();
         let mut stale: BTreeSet<Day> = counted.keys().copied().collect();
         for (day, events) in counted {
@@ -91,9 +95,10 @@ pub(crate) fn units(snapshot: &Snapshot) -> Units {
 }
 
 /// The published rows that a scan gives, by day.
-fn count(scan: Scan, policies: &Policies) -> Result<Days, PublishError> {
+fn count(scan: Scan, policies: &Policies, go_on: GoOn<'_>) -> Result<Days, PublishError> {
     let mut days = Days::new();
     for batch in scan.columns(&rows::PLACE).read() {
+        go_on()?;
         rows::days(&batch?, policies, |day| *days.entry(day).or_default() += 1)?;
     }
     Ok(days)

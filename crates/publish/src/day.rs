@@ -41,20 +41,45 @@ impl Event {
     }
 }
 
-/// Puts the events of a day into the order of its file: by the time as it is shown, compared as text, which is how the
-/// archive has always been sorted. A day that one archive alone brought keeps that archive's order, so that it comes
-/// out as it came in.
-pub(crate) fn sort(events: &mut [Event]) {
-    if from_one_archive(events) {
-        events.par_sort_unstable_by_key(|event| event.position);
-    } else {
-        events.par_sort_unstable_by(Event::by_time);
-    }
+/// The order of a day's file: by the time as it is shown, compared as text, which is how the archive has always been
+/// sorted. A day that one archive alone brought keeps that archive's order, so that it comes out as it came in.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Order {
+    /// No event was seen yet.
+    #[default]
+    Any,
+    /// Every event so far is of this archive.
+    OfArchive(Arc<str>),
+    /// Others are among them.
+    ByTime,
 }
 
-fn from_one_archive(events: &[Event]) -> bool {
-    let Some(first) = events.first() else { return true };
-    events.iter().all(|event| event.origin == Origin::Archive && event.collector == first.collector)
+impl Order {
+    /// Takes notice of an event.
+    pub(crate) fn look(&mut self, event: &Event) {
+        match self {
+            Self::OfArchive(archive) if event.origin == Origin::Archive && event.collector == *archive => {}
+            Self::Any if event.origin == Origin::Archive => *self = Self::OfArchive(Arc::clone(&event.collector)),
+            _ => *self = Self::ByTime,
+        }
+    }
+
+    /// Whether events in this order are in that one too.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        matches!(self, Self::ByTime) == matches!(other, Self::ByTime)
+    }
+
+    pub(crate) fn compare(&self, one: &Event, other: &Event) -> Ordering {
+        match self {
+            Self::ByTime => one.by_time(other),
+            Self::Any | Self::OfArchive(_) => one.position.cmp(&other.position),
+        }
+    }
+
+    /// Puts events into it.
+    pub(crate) fn sort(&self, events: &mut [Event]) {
+        events.par_sort_unstable_by(|one, other| self.compare(one, other));
+    }
 }
 
 /// The bytes of the day's file; every line ends with a line end, and a day without events is empty.
@@ -78,7 +103,9 @@ mod tests {
     }
 
     fn sorted(mut events: Vec<Event>) -> String {
-        sort(&mut events);
+        let mut order = Order::default();
+        events.iter().for_each(|event| order.look(event));
+        order.sort(&mut events);
         String::from_utf8(file(&events)).unwrap().replace('\n', " ")
     }
 

@@ -1,7 +1,7 @@
 //! The folder that is published, changed so that a reader sees old files or new ones and a power cut leaves either.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +19,9 @@ const ASIDE: &str = ".set-aside";
 /// Clocks of file systems tick every few milliseconds, some every two seconds: a file that was changed so shortly
 /// before it was looked at could have been changed again without a trace.
 const TICK: Duration = Duration::from_secs(2);
+
+/// Bytes of a file that are written at once.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// How a file looked when its bytes were known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,19 @@ impl Folder {
         Ok(true)
     }
 
+    /// Begins to write `name`, for files that are not held in memory as a whole.
+    pub(crate) fn begin(&self, name: &str) -> Result<Begun, PublishError> {
+        let part = self.root.join(format!("{}{name}{}", PART.0, PART.1));
+        let file = File::create(&part).map_err(PublishError::io("write", &part))?;
+        let path = self.root.join(name);
+        Ok(Begun { file: BufWriter::with_capacity(BUFFER_BYTES, file), part, path, sha256: Sha256::new(), bytes: 0 })
+    }
+
+    /// Where files without a name may lie.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// How the file `name` looks now; its bytes were written or compared just before.
     pub(crate) fn stamp(&self, name: &str) -> Result<Stamp, PublishError> {
         let path = self.root.join(name);
@@ -82,7 +98,7 @@ impl Folder {
         }
         let same_time = metadata.modified().is_ok_and(|modified| modified == stamp.modified);
         let settled = stamp.seen.duration_since(stamp.modified).is_ok_and(|age| age > TICK);
-        same_time && settled || fs::read(&path).is_ok_and(|bytes| Sha256::digest(bytes)[..] == digest[..])
+        same_time && settled || digest_of(&path).is_ok_and(|found| found == *digest)
     }
 
     /// Returns once every name in the folder would survive a power cut.
@@ -116,6 +132,53 @@ impl Folder {
         };
         listing().map_err(PublishError::io("list", &self.root))
     }
+}
+
+/// A file that is being written. Dropped, it is as if it had not been.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    file: BufWriter<File>,
+    part: PathBuf,
+    path: PathBuf,
+    sha256: Sha256,
+    bytes: u64,
+}
+
+impl Begun {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), PublishError> {
+        self.sha256.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(PublishError::io("write", &self.part))
+    }
+
+    /// Gives the file its name, unless what bears it holds the same already; whether it did, its SHA-256 and length. As
+    /// of [`Folder::put`].
+    pub(crate) fn finish(mut self) -> Result<(bool, [u8; 32], u64), PublishError> {
+        let digest: [u8; 32] = std::mem::take(&mut self.sha256).finalize().into();
+        let is_there = fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == self.bytes)
+            && digest_of(&self.path).map_err(PublishError::io("read", &self.path))? == digest;
+        if is_there {
+            return Ok((false, digest, self.bytes));
+        }
+        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        synced.map_err(PublishError::io("write", &self.part))?;
+        fs::rename(&self.part, &self.path).map_err(PublishError::io("replace", &self.path))?;
+        Ok((true, digest, self.bytes))
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        // Gone already, unless it did not get its name; what is left is removed by the next run.
+        let _ = fs::remove_file(&self.part);
+    }
+}
+
+/// The SHA-256 of the file at `path`, however long it is.
+fn digest_of(path: &Path) -> io::Result<[u8; 32]> {
+    let mut sha256 = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut sha256)?;
+    Ok(sha256.finalize().into())
 }
 
 /// Writes `name` in `folder`, which is made if need be, so that it is on disk when this returns.
@@ -183,6 +246,22 @@ mod tests {
         assert!(folder.put("empty", b"").unwrap());
         assert!(!folder.put("empty", b"").unwrap());
         assert_eq!(fs::read(dir.path().join("a/b/x")).unwrap(), b"two");
+    }
+
+    #[test]
+    fn what_is_written_bit_by_bit_is_as_what_is_put() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        for (text, expected) in [("one", true), ("one", false), ("two", true)] {
+            let mut begun = folder.begin("x").unwrap();
+            text.bytes().for_each(|byte| begun.write(&[byte]).unwrap());
+            let digest: [u8; 32] = Sha256::digest(text).into();
+            assert_eq!(begun.finish().unwrap(), (expected, digest, 3));
+            assert!(!folder.put("x", text.as_bytes()).unwrap());
+        }
+        drop(folder.begin("x").unwrap());
+        assert_eq!(fs::read(dir.path().join("x")).unwrap(), b"two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

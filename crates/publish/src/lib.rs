@@ -26,6 +26,7 @@ mod minute;
 mod publisher;
 mod rows;
 mod run;
+mod runs;
 mod state;
 
 pub use error::PublishError;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use event::{Clock, SystemClock};
 use schema::Registry;
@@ -19,11 +20,14 @@ pub struct Options {
     pub title: String,
     /// Tells the time that stands on the page.
     pub clock: Arc<dyn Clock>,
+    /// Bytes of one day's events that are held in memory, about; those of a longer day are sorted on disk, in files
+    /// without a name beside the published ones. Default 256 MiB: half a million launches.
+    pub day_bytes_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { title: "Event archive".to_owned(), clock: Arc::new(SystemClock) }
+        Self { title: "Event archive".to_owned(), clock: Arc::new(SystemClock), day_bytes_max: 256 << 20 }
     }
 }
 
@@ -69,7 +73,8 @@ impl Publisher {
     /// first run to a folder reads the whole table, later ones what came in since, and again the whole when parts were
     /// rewritten.
     ///
-    /// Cancel safety: dropping the future does not end the run, and a later call waits for it.
+    /// Cancel safety: dropping the future ends the run soon, and a later call waits for that. Files that have their
+    /// names stay; the rest is done by the next run.
     ///
     /// # Errors
     ///
@@ -83,7 +88,9 @@ impl Publisher {
             options: self.options.clone(),
             to: to.to_owned(),
             before: None,
+            given_up: Arc::default(),
         };
+        let _ends = EndsWithUs(Arc::clone(&run.given_up));
         let work = tokio::task::spawn_blocking(move || {
             // Taken out, so that after an error nothing is remembered and the next run looks at everything.
             run.before = last.take().filter(|memory| memory.is_of(&run.to));
@@ -92,5 +99,14 @@ impl Publisher {
             Ok(published)
         });
         work.await.map_err(|_| PublishError::CutShort)?
+    }
+}
+
+/// Tells the run that nobody waits any more, when the wait is given up.
+struct EndsWithUs(Arc<AtomicBool>);
+
+impl Drop for EndsWithUs {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

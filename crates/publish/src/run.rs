@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use event::Day;
 use rayon::prelude::*;
@@ -16,6 +17,7 @@ use crate::folder::Folder;
 use crate::index::{self, Entry};
 use crate::memory::{Known, Memory};
 use crate::rows::{self, Policies};
+use crate::runs::{Merge, Runs, Sorted};
 use crate::state::{self, DayState};
 use crate::{Options, PublishError, Published};
 
@@ -32,12 +34,14 @@ pub(crate) struct Run {
     pub(crate) to: PathBuf,
     /// The last run to the same folder.
     pub(crate) before: Option<Memory>,
+    /// Nobody waits for it any more: it ends early.
+    pub(crate) given_up: Arc<AtomicBool>,
 }
 
 /// Of one day, read and shown.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Read {
-    events: Vec<Event>,
+    events: Runs,
     events_withheld: u64,
 }
 
@@ -45,7 +49,8 @@ impl Run {
     /// Does all of it. Blocks.
     pub(crate) fn publish(self) -> Result<(Published, Memory), PublishError> {
         let folder = Folder::open(&self.to)?;
-        let mut coverage = Coverage::of(&self.store, &self.snapshot, &self.policies, self.before.as_ref())?;
+        let mut coverage =
+            Coverage::of(&self.store, &self.snapshot, &self.policies, self.before.as_ref(), &|| self.go_on())?;
         let mut days = self.kept(&folder, &mut coverage);
         let mut published = Published { data_version: self.snapshot.data_version(), ..Published::default() };
         published.days_unchanged = days.len() as u64;
@@ -92,33 +97,63 @@ impl Run {
         published: &mut Published,
         days: &mut BTreeMap<Day, Known>,
     ) -> Result<(), PublishError> {
-        let mut by_day = self.read(coverage, chunk.clone())?;
+        let mut by_day = self.read(folder, coverage, chunk.clone())?;
         for day in coverage.stale.range(chunk).copied() {
-            let Read { mut events, events_withheld } = by_day.remove(&day).unwrap_or_default();
-            day::sort(&mut events);
-            let file = day::file(&events);
+            let Read { events, events_withheld } = by_day.remove(&day).unwrap_or_else(|| self.nothing_read());
             let name = index::file_name(day);
-            let (is_written, sha256) = rayon::join(|| folder.put(&name, &file), || Sha256::digest(&file).into());
-            if is_written? {
+            let runs = PublishError::io("write what does not fit into memory to", folder.root());
+            let (is_written, mut state) = match events.sorted(folder.root()).map_err(runs)? {
+                Sorted::Held(events) => put(folder, day, &name, &events)?,
+                Sorted::Merged(events) => self.merge(folder, day, &name, events)?,
+            };
+            state.events_withheld = events_withheld;
+            if is_written {
                 published.days_written += 1;
             } else {
                 published.days_unchanged += 1;
             }
-            let state = DayState {
-                day,
-                events: events.len() as u64,
-                bytes: file.len() as u64,
-                sha256,
-                fields_withheld: events.iter().map(|event| event.line.withheld).sum(),
-                events_withheld,
-            };
             days.insert(day, Known { state, stamp: folder.stamp(&name)? });
         }
         Ok(())
     }
 
+    /// Writes the file of a day that is not; whether it differed.
+    fn merge(
+        &self,
+        folder: &Folder,
+        day: Day,
+        name: &str,
+        mut events: Merge,
+    ) -> Result<(bool, DayState), PublishError> {
+        let mut begun = folder.begin(name)?;
+        let (mut count, mut fields_withheld) = (0, 0);
+        while let Some(event) = events.next().map_err(PublishError::io("read runs in", folder.root()))? {
+            self.go_on()?;
+            begun.write(event.line.text.as_bytes())?;
+            begun.write(b"\n")?;
+            count += 1;
+            fields_withheld += event.line.withheld;
+        }
+        let (is_written, sha256, bytes) = begun.finish()?;
+        Ok((is_written, DayState { day, events: count, bytes, sha256, fields_withheld, events_withheld: 0 }))
+    }
+
+    /// Ends the run if nobody waits for it.
+    fn go_on(&self) -> Result<(), PublishError> {
+        if self.given_up.load(Ordering::Relaxed) { Err(PublishError::CutShort) } else { Ok(()) }
+    }
+
+    fn nothing_read(&self) -> Read {
+        Read { events: Runs::new(self.options.day_bytes_max), events_withheld: 0 }
+    }
+
     /// The events of the stale days in `days`, shown, by day.
-    fn read(&self, coverage: &Coverage, days: Range<Day>) -> Result<BTreeMap<Day, Read>, PublishError> {
+    fn read(
+        &self,
+        folder: &Folder,
+        coverage: &Coverage,
+        days: Range<Day>,
+    ) -> Result<BTreeMap<Day, Read>, PublishError> {
         let mut by_day: BTreeMap<Day, Read> = BTreeMap::new();
         let scan = self.store.scan(Table::Events, &self.snapshot).columns(&rows::ALL).select(Selection::Days(days));
         let wanted = |day: Day| coverage.stale.contains(&day);
@@ -130,17 +165,29 @@ impl Run {
                 return Ok(by_day);
             }
             let show = || some.par_iter().map(|batch| rows::events(batch, &self.policies, wanted)).collect();
+            self.go_on()?;
             let (next, shown): (_, Result<Vec<_>, _>) = rayon::join(&mut read, show);
             some = next?;
             for (day, event) in shown?.into_iter().flatten() {
-                let read = by_day.entry(day).or_default();
-                match event {
-                    Some(event) => read.events.push(event),
-                    None => read.events_withheld += 1,
-                }
+                let read = by_day.entry(day).or_insert_with(|| self.nothing_read());
+                let Some(event) = event else {
+                    read.events_withheld += 1;
+                    continue;
+                };
+                let runs = PublishError::io("write what does not fit into memory to", folder.root());
+                read.events.push(event, folder.root()).map_err(runs)?;
             }
         }
     }
+}
+
+/// Writes the file of a day that is in memory; whether it differed.
+fn put(folder: &Folder, day: Day, name: &str, events: &[Event]) -> Result<(bool, DayState), PublishError> {
+    let file = day::file(events);
+    let (is_written, sha256) = rayon::join(|| folder.put(name, &file), || Sha256::digest(&file).into());
+    let (count, bytes) = (events.len() as u64, file.len() as u64);
+    let fields_withheld = events.iter().map(|event| event.line.withheld).sum();
+    Ok((is_written?, DayState { day, events: count, bytes, sha256, fields_withheld, events_withheld: 0 }))
 }
 
 impl Published {

@@ -59,6 +59,8 @@ async fn events_of_another_day_stay_where_they_were() {
     fs::remove_file(source.join("cloud-costs.jsonl")).unwrap();
     let published: Vec<_> = files(&sandbox.archive()).into_iter().filter(|(name, _)| name != "index.jsonl").collect();
     assert_eq!(published, files(&source));
+    let sorted_on_disk = files(&sandbox.publish_afresh("afresh").await);
+    assert_eq!(sorted_on_disk, files(&sandbox.archive()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,6 +180,19 @@ async fn the_folder_repairs_itself() {
     assert_eq!(fs::read_to_string(archive.join("index.html")).unwrap(), page, "the clock stands still");
     assert_eq!(fs::read_to_string(archive.join("events-1999-01-01.jsonl.set-aside")).unwrap(), "somebody's");
     assert!(!archive.join(".events-2018-11-03.jsonl.hubscope-part").exists());
+}
+
+/// A server that stops does not wait for a long day.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_is_done_by_the_next_run() {
+    let sandbox = Sandbox::new().await;
+    sandbox.import(archive::scan(&golden("archive")).unwrap()).await;
+    for _ in 0..3 {
+        let given_up = tokio::time::timeout(std::time::Duration::ZERO, sandbox.publish()).await;
+        assert!(given_up.is_err(), "it ended at once");
+    }
+    sandbox.publish().await;
+    assert_eq!(files(&sandbox.archive()), files(&golden("archive")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,10 +90,12 @@ impl Sandbox {
         self.publisher.publish(&self.archive()).await.unwrap()
     }
 
-    /// Publishes to a new folder by a publisher that has never run; returns the folder.
+    /// Publishes to a new folder by a publisher that has never run and holds next to nothing in memory; returns the
+    /// folder.
     pub(crate) async fn publish_afresh(&self, name: &str) -> PathBuf {
         let folder = self.dir.path().join(name);
-        let publisher = Publisher::new(Arc::clone(&self.store), Registry::builtin(), Options::default());
+        let options = Options { day_bytes_max: 2_000, ..Options::default() };
+        let publisher = Publisher::new(Arc::clone(&self.store), Registry::builtin(), options);
         publisher.publish(&folder).await.unwrap();
         folder
     }
