@@ -34,7 +34,8 @@ use clap::Parser;
 use crate::cli::{Arguments, Unsound, Usage};
 
 /// A request is hundreds of small allocations, most of them freed by another thread: the system's allocator took a
-/// quarter of the door's time.
+/// quarter of the door's time. It is built without huge pages: with them a minute of full load took 23 % more memory
+/// and 8 % more CPU an event.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -13,7 +13,13 @@ pub(crate) fn raise_file_limit() -> Result<u64> {
     Ok(maximum.unwrap_or(u64::MAX))
 }
 
+/// Threads for work that blocks: reading, writing, encoding. Each keeps some memory for itself, and without a limit
+/// there come to be a hundred: ten minutes of load then took twice the memory. Two of them at most wait for work of
+/// others (a flush and a rewriting, for their writes), so that the rest always gets on.
+const BLOCKING_THREADS_MAX: usize = 16;
+
 /// Starts it: a thread for each core; blocking work has threads of its own.
 pub(crate) fn start() -> Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build().context("cannot start the runtime")
 }

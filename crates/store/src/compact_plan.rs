@@ -30,7 +30,7 @@ pub(crate) struct Plan {
 
 /// What to merge of `parts`, if it is worth it.
 pub(crate) fn plan(parts: &[Part], options: &Options) -> Option<Plan> {
-    let mut small: Vec<&Part> = parts.iter().filter(|part| part.size < options.part_bytes_small).collect();
+    let mut small: Vec<&Part> = parts.iter().filter(|part| options.is_small(part)).collect();
     if small.len() < options.parts_small_max.max(2) {
         return None;
     }
@@ -142,6 +142,10 @@ mod tests {
         assert!(plan(&alone, &options()).is_none());
         let large = [part("a", 5_000, "2024-01-03", "2024-01-30"), part("b", 500, "2024-01-03", "2024-01-20")];
         assert!(plan(&large, &options()).is_none());
+        let mut long = [part("a", 5, "2024-01-03", "2024-01-30"), part("b", 5, "2024-01-03", "2024-01-20")];
+        assert!(plan(&long, &options()).is_some());
+        long[0].rows = options().part_rows_small;
+        assert!(plan(&long, &options()).is_none());
         assert!(plan(&[part("a", 5, "2024-01-03", "2024-01-30")], &options()).is_none());
     }
 }

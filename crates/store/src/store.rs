@@ -544,7 +544,7 @@ fn figures(view: &View, options: &Options) -> TableStatus {
         bytes: view.parts.iter().map(|part| part.size).sum(),
         tail_rows: 0,
         newest_received: view.parts.iter().filter_map(|part| part.received).map(|(_, newest)| newest).max(),
-        small_parts: view.parts.iter().filter(|part| part.size < options.part_bytes_small).count(),
+        small_parts: view.parts.iter().filter(|part| options.is_small(part)).count(),
     }
 }
 
