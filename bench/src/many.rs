@@ -34,9 +34,12 @@ pub(crate) async fn measure(program: &Path, folder: &Path, idle: usize, slow: us
     drop(connections);
 
     let mut tasks = Vec::with_capacity(slow);
-    for _ in 0..slow {
-        tasks.push(tokio::spawn(dribble(server.address)));
+    for number in 0..slow {
+        let apart = BYTE_EVERY * u32::try_from(number)? / u32::try_from(slow)?;
+        tasks.push(tokio::spawn(dribble(server.address, apart)));
     }
+    // All of them are there before anybody is timed.
+    tokio::time::sleep(BYTE_EVERY * 2).await;
     let beside = closed_loop(&server, events::requests(1), OTHERS, LENGTH, Duration::ZERO).await?.acknowledged;
     let (normal_p99, beside_p99) = (normal.percentile(0.99), beside.percentile(0.99));
     table.add(
@@ -52,8 +55,10 @@ pub(crate) async fn measure(program: &Path, folder: &Path, idle: usize, slow: us
     server.stop()
 }
 
-/// Sends a request a byte at a time, for as long as it lives.
-async fn dribble(address: std::net::SocketAddr) -> Result<()> {
+/// Sends a request a byte at a time, for as long as it lives. Begins `apart` from others: senders that know nothing of
+/// each other do not write all at the same instant, and the generator, were it to, would time itself.
+async fn dribble(address: std::net::SocketAddr, apart: Duration) -> Result<()> {
+    tokio::time::sleep(apart).await;
     let mut stream = TcpStream::connect(address).await?;
     let head = b"POST /api/v1/events HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n";
     stream.write_all(head).await?;

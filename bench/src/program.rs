@@ -59,6 +59,14 @@ impl Program {
         self.status("VmHWM:")
     }
 
+    /// The most resident memory since this was last asked, bytes.
+    pub(crate) fn memory_peak_since(&self) -> Result<u64> {
+        let peak = self.memory_peak()?;
+        // Makes the kernel forget the peak so far; see proc_pid_clear_refs(5).
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?;
+        Ok(peak)
+    }
+
     fn status(&self, name: &str) -> Result<u64> {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;

@@ -14,7 +14,7 @@ use crate::table::{Table, mebibytes, rate};
 const BATCH_EVENTS: usize = 1_000;
 const CONNECTIONS: usize = 8;
 const CALIBRATION: Duration = Duration::from_secs(5);
-/// Memory is looked at this often.
+/// Peaks of memory are taken of so many stretches. Compaction comes and goes, so that those of halves are compared.
 const STRETCHES: u32 = 10;
 
 pub(crate) async fn measure(
@@ -30,16 +30,18 @@ pub(crate) async fn measure(
     // As long a pause as the answer took: half of the rate.
     let pause = full.acknowledged.percentile(0.5);
     let mut kept = full.acknowledged.len();
-    let mut memory = Vec::new();
+    let mut peaks = Vec::new();
+    server.memory_peak_since()?;
     for _ in 0..STRETCHES {
         let stretch = closed_loop(&server, requests(), CONNECTIONS, length / STRETCHES, pause).await?;
         kept += stretch.acknowledged.len();
-        memory.push(server.memory()?);
+        peaks.push(server.memory_peak_since()?);
     }
-    let (first, last) = (memory.first().copied().unwrap_or(0), memory.last().copied().unwrap_or(0));
+    let (first, second) = peaks.split_at(peaks.len() / 2);
+    let most = |peaks: &[u64]| mebibytes(peaks.iter().copied().max().unwrap_or(0));
     table.add(
         format!("soak: {} s at half load", length.as_secs()),
-        format!("memory {} after a tenth, {} at the end", mebibytes(first), mebibytes(last)),
+        format!("memory {} at most in the first half, {} in the second", most(first), most(second)),
         format!("{} events", rate((kept * BATCH_EVENTS) as f64 / (length + CALIBRATION).as_secs_f64())),
     );
     let over = closed_loop(&server, requests(), CONNECTIONS * 10, overload, Duration::ZERO).await?;
