@@ -15,17 +15,19 @@ const LATE_MIN: Micros = Micros::from_hours(24);
 /// Rows are settled this often, and evidence for settled times makes everything be read again at most as often.
 const SETTLE_INTERVAL: Micros = Micros::from_hours(1);
 
-/// How a hub ends servers by itself, as its operator says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// What a hub's operator says of it: how it ends servers by itself, and who was renamed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubSettings {
     /// The timeout of its culler of idle servers and how often that looks, if one runs.
     pub culler: Option<Culler>,
     /// No server runs for longer, if so.
     pub max_age: Option<Micros>,
+    /// Sessions are told under the names of today.
+    pub renamed: Aliases,
 }
 
-impl From<HubSettings> for Settings {
-    fn from(settings: HubSettings) -> Self {
+impl From<&HubSettings> for Settings {
+    fn from(settings: &HubSettings) -> Self {
         Self { culler: settings.culler, max_age: settings.max_age }
     }
 }
@@ -35,7 +37,7 @@ pub(crate) type Owned = (Server, Session);
 
 #[derive(Debug)]
 pub(crate) struct HubLedger {
-    settings: HubSettings,
+    culler: Option<Culler>,
     ledger: Ledger,
     watch: Watch,
     /// What polls told and was not taken yet, by its instant.
@@ -46,10 +48,10 @@ pub(crate) struct HubLedger {
 }
 
 impl HubLedger {
-    pub(crate) fn new(settings: HubSettings, lateness: Option<Micros>) -> Self {
+    pub(crate) fn new(settings: &HubSettings, lateness: Option<Micros>) -> Self {
         Self {
-            settings,
-            ledger: Ledger::new(Hub::new(settings.into()), Aliases::default()),
+            culler: settings.culler,
+            ledger: Ledger::new(Hub::new(settings.into()), settings.renamed.clone()),
             watch: Watch::default(),
             moments: BTreeMap::new(),
             lateness: lateness.unwrap_or(LATE_MIN).max(LATE_MIN),
@@ -57,8 +59,8 @@ impl HubLedger {
         }
     }
 
-    pub(crate) fn settings(&self) -> HubSettings {
-        self.settings
+    pub(crate) fn culler(&self) -> Option<Culler> {
+        self.culler
     }
 
     pub(crate) fn act(&mut self, acted: &Acted) {

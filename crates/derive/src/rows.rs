@@ -8,9 +8,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use event::EventTime;
 use insight::measure::reason;
-use insight::session::StartKnownBy;
+use insight::session::{Culler, StartKnownBy};
 
-use crate::hub::{HubSettings, Owned};
+use crate::hub::Owned;
 
 /// Settled batches are joined up to so many rows, as long as the earlier one is not longer: so there are few of them,
 /// and a row is copied a logarithmic number of times.
@@ -102,7 +102,11 @@ fn joins(previous: &RecordBatch, newest: &RecordBatch) -> bool {
 }
 
 /// The columns of `sessions` of one hub.
-pub(crate) fn batch<'a>(hub: &'a str, settings: HubSettings, sessions: &'a [Owned]) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn batch<'a>(
+    hub: &'a str,
+    culler: Option<Culler>,
+    sessions: &'a [Owned],
+) -> Result<RecordBatch, ArrowError> {
     let text = |of: &dyn Fn(&'a Owned) -> &'a str| -> ArrayRef {
         let mut column = StringViewBuilder::with_capacity(sessions.len()).with_deduplicate_strings();
         sessions.iter().for_each(|row| column.append_value(of(row)));
@@ -129,7 +133,7 @@ pub(crate) fn batch<'a>(hub: &'a str, settings: HubSettings, sessions: &'a [Owne
         time(&|(_, session)| session.end),
         time(&|(_, session)| session.end_high),
         text(&|(_, session)| session.end_known_by.name()),
-        text(&|(_, session)| reason(session, settings.culler).name()),
+        text(&|(_, session)| reason(session, culler).name()),
         time(&|(_, session)| session.last_activity),
         flag(&|(_, session)| session.flags.truncated),
         flag(&|(_, session)| session.flags.capped),

@@ -84,7 +84,8 @@ struct Answer {
 }
 
 impl Sessions {
-    /// Of the hubs of `store`; a hub without settings has neither a culler nor a maximal age.
+    /// Of the hubs of `store`; a hub without settings has neither a culler nor a maximal age,
+    /// and nobody was renamed there.
     pub fn new(store: &Store, settings: BTreeMap<Arc<str>, HubSettings>) -> Self {
         Self {
             tables: store.table_dir(Table::Events).to_owned(),
@@ -192,10 +193,10 @@ impl Sessions {
         is_new: &dyn Fn(&Places<'_>, usize) -> bool,
     ) -> Result<(), DeriveError> {
         let mut names = Names::default();
-        let hubs = &mut state.hubs;
+        let (hubs, unsaid) = (&mut state.hubs, HubSettings::default());
         let mut of_hub = |hub: &Arc<str>, then: &mut dyn FnMut(&mut HubLedger)| {
-            let settings = || self.settings.get(hub).copied().unwrap_or_default();
-            then(hubs.entry(Arc::clone(hub)).or_insert_with(|| HubLedger::new(settings(), late.get(hub).copied())));
+            let settings = self.settings.get(hub).unwrap_or(&unsaid);
+            then(hubs.entry(Arc::clone(hub)).or_insert_with(|| HubLedger::new(settings, late.get(hub).copied())));
         };
         let scan = |ids: &[&str], columns: &[&str]| {
             Scan::new(Table::Events, &self.tables, table).schemas(ids).columns(columns)
@@ -245,7 +246,7 @@ impl State {
     fn settle(&mut self, now: EventTime) -> Result<(), DeriveError> {
         for (name, hub) in &mut self.hubs {
             let rows = hub.settle(now);
-            self.settled.push(batch(name, hub.settings(), &rows)?)?;
+            self.settled.push(batch(name, hub.culler(), &rows)?)?;
         }
         Ok(())
     }
@@ -261,7 +262,7 @@ impl State {
     fn answer(&mut self, now: EventTime) -> Result<Rows, DeriveError> {
         let mut batches = self.settled.batches().to_vec();
         for (name, hub) in &self.hubs {
-            let open = batch(name, hub.settings(), &hub.open(now))?;
+            let open = batch(name, hub.culler(), &hub.open(now))?;
             batches.extend(Some(open).filter(|batch| batch.num_rows() > 0));
         }
         let rows = Rows::new(batches);

@@ -12,7 +12,7 @@ use event::{
     Verdict, schemas,
 };
 use insight::session::{
-    Aliases, Between, Culler, EventId, Evidence, Hub, Ledger, Micros, Poll, ServerEvent, Session, Sighting,
+    Aliases, Between, Culler, EventId, Evidence, Hub, Ledger, Micros, Poll, Rename, ServerEvent, Session, Sighting,
 };
 use proptest::prelude::*;
 use store::{Cause, ImportUnit, Rewrite, Snapshot, Store, Table};
@@ -227,7 +227,7 @@ proptest! {
         is_culled in any::<bool>(),
     ) {
         let culler = Culler { timeout: Micros(HOUR), period: Micros(600 * SECOND) };
-        let settings = HubSettings { culler: is_culled.then_some(culler), max_age: None };
+        let settings = HubSettings { culler: is_culled.then_some(culler), ..HubSettings::default() };
         runtime().block_on(walk(steps, settings))?;
     }
 
@@ -458,6 +458,34 @@ fn hubs_and_servers_are_kept_apart_and_suspect_times_are_left_out() {
         let (followed, anew) = world.both(at(60));
         assert_eq!(followed, anew);
         assert_eq!(followed.len(), 3, "{followed:?}");
+        assert!(followed.iter().all(|row| row.contains("|E1|stopped|")), "{followed:?}");
+    });
+}
+
+#[test]
+fn who_was_renamed_is_told_under_the_name_of_today() {
+    runtime().block_on(async {
+        let rename = |from: &str, to: &str, seconds| Rename { at: at(seconds), from: from.into(), to: to.into() };
+        let renamed = Aliases::new([rename("ann", "ann.lee", 100), rename("ann.lee", "lee", 300)]);
+        let mut world = World::new(HubSettings { renamed, ..HubSettings::default() }).await;
+        // A session across the first rename, one after it, and somebody else who took the name that was free.
+        for (seconds, what, user) in [
+            (50, "start", "ann"),
+            (150, "stop", "ann.lee"),
+            (200, "start", "ann.lee"),
+            (250, "stop", "ann.lee"),
+            (400, "start", "ann"),
+            (450, "stop", "ann"),
+        ] {
+            world.tell("north", at(seconds), vec![action(at(seconds), what, user, "")]);
+        }
+        // Names are another hub's own affair.
+        world.tell("south", at(500), vec![action(at(50), "start", "ann", ""), action(at(60), "stop", "ann", "")]);
+        let (followed, anew) = world.both(at(600));
+        assert_eq!(followed, anew);
+        let begins: Vec<String> =
+            followed.iter().map(|row| row.split('|').take(2).collect::<Vec<_>>().join("|")).collect();
+        assert_eq!(begins, ["north|ann", "north|lee", "north|lee", "south|ann"]);
         assert!(followed.iter().all(|row| row.contains("|E1|stopped|")), "{followed:?}");
     });
 }

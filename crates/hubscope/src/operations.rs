@@ -138,8 +138,7 @@ impl Operations {
             time_max: config.query.timeout.duration(),
             ..query::Limits::default()
         };
-        let settings = config.hub.iter().map(|hub| (hub.name.as_str().into(), hub.derivation()));
-        let sessions = Arc::new(Sessions::new(&pipeline.store, settings.collect()));
+        let sessions = Arc::new(Sessions::new(&pipeline.store, config.of_hubs()));
         let engine = Engine::new(Arc::clone(&pipeline.store), limits)?.with_hubs(hubs(config)?);
         let engine = Arc::new(engine.with_sessions(Arc::clone(&sessions)));
         let publisher = Publisher::new(

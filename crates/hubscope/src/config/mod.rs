@@ -3,14 +3,18 @@
 mod settings;
 mod value;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use event::EventTime;
+use insight::session::{Aliases, Culler, Micros, Rename};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use insight::session::{Culler, Micros};
 pub(crate) use settings::{Layers, Shown};
-use value::{ByteSize, Keep, Secret, Span, Url, count, switch, zone};
+use value::{ByteSize, Keep, Secret, Span, Url, count, instant, switch, zone};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -29,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) hub: Vec<HubConfig>,
     #[serde(deserialize_with = "schemas")]
     pub(crate) schema: Vec<SchemaConfig>,
+    pub(crate) rename: Vec<RenameConfig>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -117,6 +122,23 @@ pub(crate) struct HubConfig {
     pub(crate) max_age: Option<Span>,
 }
 
+/// Somebody who got another name.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RenameConfig {
+    #[serde(default = "default_hub")]
+    pub(crate) hub: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    #[serde(with = "instant")]
+    pub(crate) at: Timestamp,
+}
+
+/// Whose events come without a token.
+fn default_hub() -> String {
+    "default".to_owned()
+}
+
 fn poll_interval() -> Span {
     Span::seconds(60)
 }
@@ -128,13 +150,13 @@ fn cull_every() -> Span {
 
 impl HubConfig {
     /// How the hub ends servers by itself, as sessions want to know it.
-    pub(crate) fn derivation(&self) -> derive::HubSettings {
+    fn ends(&self) -> derive::HubSettings {
         let micros = |span: Span| Micros(i64::try_from(span.duration().as_micros()).unwrap_or(i64::MAX));
         let culler =
             self.cull_timeout.map(|timeout| Culler { timeout: micros(timeout), period: micros(self.cull_every) });
         // The culler looks only now and then.
         let max_age = self.max_age.map(|age| micros(age).plus(micros(self.cull_every)));
-        derive::HubSettings { culler, max_age }
+        derive::HubSettings { culler, max_age, ..derive::HubSettings::default() }
     }
 
     /// What is wrong with it, if anything is.
@@ -166,6 +188,7 @@ impl Default for Config {
             retention: RetentionConfig::default(),
             hub: Vec::new(),
             schema: Vec::new(),
+            rename: Vec::new(),
         }
     }
 }
@@ -228,6 +251,22 @@ impl Config {
             by_schema: self.schema.iter().map(|schema| (schema.id.as_str().into(), schema.keep.days())).collect(),
             quarantine: self.retention.quarantine.days(),
         }
+    }
+
+    /// What is said of each hub, as sessions want to know it.
+    pub(crate) fn of_hubs(&self) -> BTreeMap<Arc<str>, derive::HubSettings> {
+        let mut renames: BTreeMap<Arc<str>, Vec<Rename>> = BTreeMap::new();
+        for RenameConfig { hub, from, to, at } in &self.rename {
+            let at = EventTime::from_micros(at.as_microsecond());
+            let rename = Rename { at, from: from.as_str().into(), to: to.as_str().into() };
+            renames.entry(hub.as_str().into()).or_default().push(rename);
+        }
+        let mut hubs: BTreeMap<Arc<str>, derive::HubSettings> =
+            self.hub.iter().map(|hub| (hub.name.as_str().into(), hub.ends())).collect();
+        for (hub, renames) in renames {
+            hubs.entry(hub).or_default().renamed = Aliases::new(renames);
+        }
+        hubs
     }
 }
 

@@ -31,7 +31,7 @@ const fn setting(key: &'static str, means: &'static str) -> Setting {
     Setting { key, means }
 }
 
-/// Every setting but those of `[[hub]]` and `[[schema]]`.
+/// Every setting but those of lists.
 pub(crate) const SETTINGS: [Setting; 23] = [
     setting("listen", "address of the HTTP door"),
     setting("log", "which diagnostics are written: a level, or as RUST_LOG has it"),
@@ -77,8 +77,17 @@ pub(crate) const SCHEMA_SETTINGS: [Setting; 2] = [
     setting("schema.keep", "its events leave this long after their time, whatever `retention.events` says"),
 ];
 
+/// The settings of one `[[rename]]`.
+pub(crate) const RENAME_SETTINGS: [Setting; 4] = [
+    setting("rename.hub", "hub at which somebody got another name"),
+    setting("rename.from", "the name before"),
+    setting("rename.to", "the name from then on"),
+    setting("rename.at", "when, as an instant with its offset"),
+];
+
 /// The lists of the file, and the settings of each of their entries.
-const LISTS: [(&str, &[Setting]); 2] = [("hub", &HUB_SETTINGS), ("schema", &SCHEMA_SETTINGS)];
+const LISTS: [(&str, &[Setting]); 3] =
+    [("hub", &HUB_SETTINGS), ("schema", &SCHEMA_SETTINGS), ("rename", &RENAME_SETTINGS)];
 
 /// Where the value of a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,7 +210,7 @@ impl Layers {
         Ok(config)
     }
 
-    /// Every setting with its value and origin, in the order of [`SETTINGS`]; hubs and schemas last.
+    /// Every setting with its value and origin, in the order of [`SETTINGS`]; lists last.
     ///
     /// # Errors
     /// As [`Layers::config`].
@@ -345,7 +354,7 @@ mod tests {
             let line = format!("| `{key}` | {value} | {means} |");
             assert!(manual.lines().any(|found| found == line), "docs/operate/settings.md lacks this line:\n{line}");
         }
-        for Setting { key, means } in HUB_SETTINGS.into_iter().chain(SCHEMA_SETTINGS) {
+        for Setting { key, means } in HUB_SETTINGS.into_iter().chain(SCHEMA_SETTINGS).chain(RENAME_SETTINGS) {
             assert!(manual.contains(&format!("| `{key}` |")) && manual.contains(means), "{key}");
         }
     }
@@ -445,6 +454,7 @@ mod tests {
             ("[[hub]]\nname = 'a'\n[[hub]]\nname = 'a'\n", "two hubs are called 'a'"),
             ("[retention]\nevents = '90'\n", "'90' is no term; write for example '90 days' or 'for ever'"),
             ("[[schema]]\nid = 'a'\nkeep = '1 day'\n[[schema]]\nid = 'a'\nkeep = '2 days'\n", "named twice"),
+            ("[[rename]]\nfrom = 'a'\nto = 'b'\nat = 'May'\n", "'May' is not an instant; write for example"),
             ("listen = ", "line 1"),
         ] {
             let (_dir, path) = file(text);

@@ -245,6 +245,22 @@ pub(super) mod zone {
     }
 }
 
+/// An instant, as text.
+pub(super) mod instant {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = |_| format!("'{text}' is not an instant; write for example '2026-03-01T09:00:00Z'");
+        text.parse().map_err(wrong).map_err(serde::de::Error::custom)
+    }
+
+    pub(crate) fn serialize<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(instant)
+    }
+}
+
 /// Names further away than this many keystrokes are another word, not a slip.
 const SLIPS_MAX: usize = 3;
 
