@@ -37,7 +37,8 @@ impl Coverage {
     /// event.
     ///
     /// With a run remembered of which every part is still there, only what was added since is read: nothing else can
-    /// have changed. When a part is gone (compacted, replaced, erased), all of it is read. `go_on` is asked now and then.
+    /// have changed. When a part is gone (compacted, replaced, erased), all of it is read. `go_on` is asked now and
+    /// then.
     pub(crate) fn of(
         store: &Store,
         snapshot: &Snapshot,

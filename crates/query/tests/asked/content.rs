@@ -148,8 +148,7 @@ async fn launches_tell_whether_a_program_asked_and_which_page() {
         }
     }
     let sandbox = told(told_rows).await;
-    let mut kept = [false, true].into_iter();
-    while let Some(is_kept) = kept.next() {
+    for is_kept in [false, true] {
         if is_kept {
             sandbox.engine.refresh_rollups(&|_| {}).await.unwrap();
         }
