@@ -63,6 +63,16 @@ impl HubLedger {
         self.culler
     }
 
+    /// Begins a server after the last of its sessions that is kept elsewhere.
+    pub(crate) fn begin_after(&mut self, server: Server, last: &Session, stopped: Option<EventTime>) {
+        self.ledger.begin_after(server, last, stopped);
+    }
+
+    /// Takes how a session began that goes on.
+    pub(crate) fn carry(&mut self, server: Server, began: Evidence) {
+        self.ledger.add(server, began);
+    }
+
     pub(crate) fn act(&mut self, acted: &Acted) {
         let server = self.ledger.server(&acted.server.user, &acted.server.server, acted.event.at);
         let evidence = if acted.is_start { Evidence::Start(acted.event) } else { Evidence::Stop(acted.event) };

@@ -29,6 +29,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         time("start_low", false),
         time("start", false),
         text("start_known_by"),
+        time("hub_started", true),
         time("end_low", false),
         time("end", true),
         time("end_high", true),
@@ -129,6 +130,7 @@ pub(crate) fn batch<'a>(
         time(&|(_, session)| Some(session.start_low)),
         time(&|(_, session)| Some(session.start)),
         text(&|(_, session)| known_by(session.start_known_by)),
+        time(&|(_, session)| session.hub_started),
         time(&|(_, session)| Some(session.end_low)),
         time(&|(_, session)| session.end),
         time(&|(_, session)| session.end_high),
@@ -145,7 +147,7 @@ pub(crate) fn batch<'a>(
 }
 
 /// By what a start is known, as the column has it.
-fn known_by(start: StartKnownBy) -> &'static str {
+pub(crate) fn known_by(start: StartKnownBy) -> &'static str {
     match start {
         StartKnownBy::Event => "event",
         StartKnownBy::Hub => "hub",

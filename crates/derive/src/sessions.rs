@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use event::EventTime;
-use insight::session::Micros;
-use store::{Contents, Scan, Snapshot, Store, Table, TableError, TableSnapshot};
+use insight::session::{EndKnownBy, Micros, Session};
+use store::{Contents, Derived, DerivedDamaged, Scan, Snapshot, Store, Table, TableError, TableSnapshot};
 
 use crate::evidence::{self, EMITTED_COLUMNS, Names, Places, WATCHED_COLUMNS};
+use crate::history::{History, NotKept, kept};
 use crate::hub::{HubLedger, HubSettings, Hubs, Late};
 use crate::rows::{Rows, Settled, batch};
 use crate::schemas;
@@ -34,6 +35,18 @@ pub enum DeriveError {
     /// The table lacks a column that every table has.
     #[error("the table of events lacks a column by which sessions are told")]
     Columns,
+    /// What is kept of events that have left cannot be read, so nothing is added to it either.
+    #[error("what is kept of sessions whose events have left is damaged: {0}; take it from a backup")]
+    History(Arc<DerivedDamaged>),
+    /// What is to be kept of events that leave could not be written.
+    #[error("sessions whose events leave cannot be kept: {0}")]
+    NotKept(String),
+}
+
+impl From<NotKept> for DeriveError {
+    fn from(error: NotKept) -> Self {
+        Self::NotKept(error.to_string())
+    }
 }
 
 /// Every session of every hub, following the snapshots of one store.
@@ -41,6 +54,8 @@ pub enum DeriveError {
 pub struct Sessions {
     tables: PathBuf,
     settings: BTreeMap<Arc<str>, HubSettings>,
+    /// Where sessions are kept whose events have left, if anywhere.
+    folder: Option<Derived>,
     state: Mutex<State>,
     /// Beside the state, so that nobody waits for a rebuild to learn of it.
     status: Mutex<Status>,
@@ -49,7 +64,7 @@ pub struct Sessions {
 /// What is known at present, for metrics and for whoever watches a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Sessions that nothing but late evidence changes.
+    /// Sessions that nothing but late evidence changes, and those whose events have left.
     pub settled: usize,
     /// Servers that are known.
     pub servers: usize,
@@ -61,6 +76,8 @@ pub struct Status {
 
 #[derive(Debug, Default)]
 struct State {
+    /// `None` as long as nobody asked.
+    history: Option<Result<History, Arc<DerivedDamaged>>>,
     followed: Option<Followed>,
     hubs: Hubs,
     settled: Settled,
@@ -90,9 +107,108 @@ impl Sessions {
         Self {
             tables: store.table_dir(Table::Events).to_owned(),
             settings,
+            folder: None,
             state: Mutex::default(),
             status: Mutex::default(),
         }
+    }
+
+    /// The same, with what [`Self::keep`] put into `folder`, and will put there. It is read when it is needed first.
+    #[must_use]
+    pub fn with_history(self, folder: Derived) -> Self {
+        Self { folder: Some(folder), ..self }
+    }
+
+    /// Keeps the sessions that began before `to`, so that they are told as they are now when the events from before
+    /// `to` have left; those that began before `from` are kept no longer. Everything is on disk when it returns.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::at`]; also when what was kept before is damaged, or the disk refuses. Nothing has changed then, and
+    /// events must not leave.
+    pub fn keep(
+        &self,
+        snapshot: &Snapshot,
+        now: EventTime,
+        from: Option<EventTime>,
+        to: EventTime,
+    ) -> Result<(), DeriveError> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        self.at(snapshot, now)?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let history = self.history(&mut state).map_err(DeriveError::History)?.clone();
+        // A term that was made longer brings nothing back.
+        let to = to.max(history.until);
+        // What ended later may yet be told better by events that stay.
+        let is_over = |session: &Session| session.end_high.is_some_and(|end| end < to);
+        // Who is not known to have ended may go on.
+        let may_go_on = |session: &Session| matches!(session.end_known_by, EndKnownBy::Open | EndKnownBy::Capped);
+        let (mut told, mut carried) = (Vec::new(), Vec::new());
+        let mut part = |batch: &RecordBatch, ends: &dyn Fn(&Session) -> bool| -> Result<(), ArrowError> {
+            told.push(kept(batch, &|_, _, session| session.start < to && ends(session))?);
+            carried.push(kept(batch, &|_, _, session| session.start < to && !ends(session))?);
+            Ok(())
+        };
+        for batch in state.settled.batches() {
+            part(batch, &is_over)?;
+        }
+        for batch in state.open(now)? {
+            part(&batch, &|session| is_over(session) && !may_go_on(session))?;
+        }
+        told.retain(|batch| batch.num_rows() > 0);
+        let (mut next, is_other) = history.with(to, &told, &carried, from)?;
+        if !is_other && next.carries_the_same(&history) {
+            return Ok(());
+        }
+        next.write(folder)?;
+        state.history = Some(Ok(next));
+        if is_other {
+            state.forget();
+        }
+        Ok(())
+    }
+
+    /// Takes the sessions out of what is kept that began until the time that `until` tells by hub and name. Returns the
+    /// files that are gone. Blocks.
+    ///
+    /// # Errors
+    /// When what is kept is damaged, or the disk refuses.
+    pub fn forget(&self, until: &dyn Fn(&str, &str) -> Option<EventTime>) -> Result<Vec<String>, DeriveError> {
+        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let history = self.history(&mut state).map_err(DeriveError::History)?;
+        let (mut next, is_other) = history.without(until)?;
+        if !is_other {
+            return Ok(Vec::new());
+        }
+        let removed = next.write(folder)?;
+        state.history = Some(Ok(next));
+        state.forget();
+        Ok(removed)
+    }
+
+    /// Reads what is kept from the disk: how many rows there are, and how many began until the time that `until` tells
+    /// by hub and name. Blocks.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn look_through(&self, until: &dyn Fn(&str, &str) -> Option<EventTime>) -> Result<(u64, u64), DeriveError> {
+        let Some(folder) = &self.folder else { return Ok((0, 0)) };
+        let history = History::read(folder).map_err(|damaged| DeriveError::History(Arc::new(damaged)))?;
+        let left = history.without(until)?.0;
+        Ok((history.rows(), history.rows() - left.rows()))
+    }
+
+    /// What is kept, read when it is asked for first.
+    fn history<'a>(&self, state: &'a mut State) -> Result<&'a History, Arc<DerivedDamaged>> {
+        let read = || match &self.folder {
+            None => Ok(History::default()),
+            Some(folder) => History::read(folder).map_err(|damaged| {
+                tracing::error!(%damaged, "sessions whose events have left are missing; take them from a backup");
+                Arc::new(damaged)
+            }),
+        };
+        state.history.get_or_insert_with(read).as_ref().map_err(Arc::clone)
     }
 
     /// Every session that `snapshot` tells of, as things stand at `now`. A snapshot that is older than one that was
@@ -162,11 +278,31 @@ impl Sessions {
     ) -> Result<(), DeriveError> {
         state.forget();
         state.rebuilds += 1;
+        self.begin(state, late);
         self.read(state, &snapshot.events, late, &|_, _| true)?;
         // Nothing was settled before, so nothing can be late.
         state.catch_up(now);
         state.follow(snapshot, snapshot.contents());
         state.settle(now)
+    }
+
+    /// Begins every server after what is kept of it.
+    fn begin(&self, state: &mut State, late: &BTreeMap<Arc<str>, Micros>) {
+        // Without what is kept, what events tell is still told.
+        let Ok(history) = self.history(state) else { return };
+        let (lasts, carried): (_, Vec<_>) = (history.lasts(), history.carried().collect());
+        for ((hub, server), (last, stopped)) in lasts {
+            self.ledger(state, hub, late).begin_after(server, &last, stopped);
+        }
+        for (hub, server, began) in carried {
+            self.ledger(state, hub, late).carry(server, began);
+        }
+    }
+
+    fn ledger<'a>(&self, state: &'a mut State, hub: Arc<str>, late: &BTreeMap<Arc<str>, Micros>) -> &'a mut HubLedger {
+        let lateness = late.get(&hub).copied();
+        let settings = self.settings.get(&hub).cloned().unwrap_or_default();
+        state.hubs.entry(hub).or_insert_with(|| HubLedger::new(&settings, lateness))
     }
 
     /// Reads the rows of journals beyond what was followed: they stand in parts that are new, or in the tail.
@@ -221,12 +357,24 @@ impl State {
     fn status(&self) -> Status {
         let counts = self.hubs.values().map(HubLedger::counts);
         let (servers, servers_open) = counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        let settled = self.settled.batches().iter().map(RecordBatch::num_rows).sum();
+        let settled = self.told().map(RecordBatch::num_rows).sum();
         Status { settled, servers, servers_open, rebuilds: self.rebuilds }
     }
 
     fn forget(&mut self) {
-        *self = Self { rebuilds: self.rebuilds, ..Self::default() };
+        *self = Self { rebuilds: self.rebuilds, history: self.history.take(), ..Self::default() };
+    }
+
+    /// The rows that nothing but late evidence changes.
+    fn told(&self) -> impl Iterator<Item = &RecordBatch> {
+        let history = self.history.as_ref().and_then(|history| history.as_ref().ok());
+        history.into_iter().flat_map(History::told).chain(self.settled.batches())
+    }
+
+    /// The rows that may change, as things stand at `now`; no batch is empty.
+    fn open(&self, now: EventTime) -> Result<Vec<RecordBatch>, ArrowError> {
+        let batches = self.hubs.iter().map(|(name, hub)| batch(name, hub.culler(), &hub.open(now)));
+        batches.filter(|batch| batch.as_ref().map_or(true, |batch| batch.num_rows() > 0)).collect()
     }
 
     fn follow(&mut self, snapshot: &Snapshot, contents: Contents) {
@@ -260,12 +408,8 @@ impl State {
     }
 
     fn answer(&mut self, now: EventTime) -> Result<Rows, DeriveError> {
-        let mut batches = self.settled.batches().to_vec();
-        for (name, hub) in &self.hubs {
-            let open = batch(name, hub.culler(), &hub.open(now))?;
-            batches.extend(Some(open).filter(|batch| batch.num_rows() > 0));
-        }
-        let rows = Rows::new(batches);
+        let open = self.open(now)?;
+        let rows = Rows::new(self.told().cloned().chain(open).collect());
         if let Some(followed) = &self.followed {
             let version = followed.version.clone();
             self.answers.retain(|answer| answer.version != version);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use derive::{HubSettings, Rows, Sessions};
 use event::{
@@ -64,7 +65,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).await;
         let settings = BTreeMap::from([("north".into(), settings)]);
-        let sessions = Sessions::new(&store, settings.clone());
+        let sessions = sessions(&store, &settings);
         Self { folder, store, next: Position(0), sessions, settings }
     }
 
@@ -77,7 +78,7 @@ impl World {
     /// Those that were followed, and those made anew by somebody who knows nothing yet.
     fn both(&self, now: EventTime) -> (Vec<String>, Vec<String>) {
         let snapshot = self.store.snapshot();
-        let anew = Sessions::new(&self.store, self.settings.clone());
+        let anew = sessions(&self.store, &self.settings);
         (told(&self.sessions.at(&snapshot, now).unwrap()), told(&anew.at(&snapshot, now).unwrap()))
     }
 
@@ -86,9 +87,20 @@ impl World {
         self.store.flush().await.unwrap();
         drop(self.store);
         self.store = open(self.folder.path()).await;
-        self.sessions = Sessions::new(&self.store, self.settings.clone());
+        self.sessions = sessions(&self.store, &self.settings);
         self
     }
+
+    /// Events from before `cutoff` leave; what they told is kept.
+    async fn retain(&self, now: EventTime, cutoff: EventTime) {
+        self.store.flush().await.unwrap();
+        self.sessions.keep(&self.store.snapshot(), now, None, cutoff).unwrap();
+        self.store.rewrite(Arc::new(Outdated(cutoff))).await.unwrap();
+    }
+}
+
+fn sessions(store: &Store, settings: &BTreeMap<Arc<str>, HubSettings>) -> Sessions {
+    Sessions::new(store, settings.clone()).with_history(store.history("sessions"))
 }
 
 async fn open(folder: &std::path::Path) -> Store {
@@ -131,6 +143,24 @@ impl Rewrite for Forget {
     }
 }
 
+/// Removes events from before an instant, as retention does.
+#[derive(Debug)]
+struct Outdated(EventTime);
+
+impl Rewrite for Outdated {
+    fn columns(&self, table: Table) -> Vec<String> {
+        if table == Table::Events { vec!["time".into()] } else { Vec::new() }
+    }
+
+    fn leaves(&self, table: Table, batch: &RecordBatch) -> Result<BooleanArray, Cause> {
+        if table == Table::Quarantine {
+            return Ok((0..batch.num_rows()).map(|_| Some(false)).collect());
+        }
+        let times = batch.column_by_name("time").unwrap().as_primitive::<TimestampMicrosecondType>();
+        Ok(times.iter().map(|time| time.map(|time| time < self.0.micros())).collect())
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     /// An event of a hub, a user and a server, so many seconds before now.
@@ -152,6 +182,8 @@ enum Step {
         version: u8,
     },
     Restart,
+    /// Events older than so many seconds leave, and what they told is kept.
+    Retain(i64),
 }
 
 const USERS: [&str; 4] = ["zoë", "o'brien", "ann", "bob"];
@@ -172,6 +204,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..USERS.len(), 0_i64..1_000_000, any::<u8>())
             .prop_map(|(user, before, version)| Step::Import { user, before, version }),
         1 => Just(Step::Restart),
+        2 => (90_000_i64..1_500_000).prop_map(Step::Retain),
     ]
 }
 
@@ -197,6 +230,7 @@ async fn walk(steps: Vec<Step>, settings: HubSettings) -> Result<u64, TestCaseEr
             Step::Forget(user) => {
                 world.store.flush().await.unwrap();
                 world.store.rewrite(Arc::new(Forget(USERS[user].to_owned()))).await.unwrap();
+                world.sessions.forget(&|_, name| (name == USERS[user]).then_some(at(now))).unwrap();
                 let (followed, _) = world.both(at(now));
                 prop_assert!(!followed.iter().any(|row| row.contains(USERS[user])), "{:?}", followed);
             }
@@ -206,6 +240,13 @@ async fn walk(steps: Vec<Step>, settings: HubSettings) -> Result<u64, TestCaseEr
                 let batch = Batch { door: Door::Archive, ..batch("north", at(now), rows) };
                 let unit = ImportUnit { day, sha256: [version; 32], pieces: vec![store::Rows::build(&batch)] };
                 world.store.import(&CollectorId::of_import("log"), vec![unit]).await.unwrap();
+            }
+            Step::Retain(term) => {
+                let (before, _) = world.both(at(now));
+                world.retain(at(now), at(now - term)).await;
+                let (followed, anew) = world.both(at(now));
+                prop_assert_eq!(&before, &followed, "events left at {}", now);
+                prop_assert_eq!(followed, anew, "events left at {}", now);
             }
             Step::Restart => {
                 rebuilds += world.sessions.status().rebuilds;
@@ -293,10 +334,13 @@ async fn polled(history: Vec<Polled>) -> Result<(), TestCaseError> {
     let mut told_of: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
     let mut is_full = true;
     let mut last_before: Option<i64> = None;
-    for poll in history {
+    let mut full_last: Option<i64> = None;
+    for (number, poll) in history.into_iter().enumerate() {
         let (after, before) = (at(poll.after), at(poll.after + 2));
         is_full |= poll.begins;
+        is_full |= number % 5 == 4;
         let full = is_full && poll.is_complete;
+        full_last = Some(poll.after).filter(|_| full).or(full_last);
         let watched = |schema: &str, user: Option<usize>, fields: String| {
             let user = user.map(|user| USERS[user]);
             let text = match user {
@@ -352,7 +396,17 @@ async fn polled(history: Vec<Polled>) -> Result<(), TestCaseError> {
             compare(&world, &ledger, before)?;
         }
     }
-    compare(&world, &ledger, at(2_000_000))
+    compare(&world, &ledger, at(2_000_000))?;
+    // Hubs' servers are all told of again each hour, so that of those which run something was told since any term.
+    let Some(cutoff) = full_last else { return Ok(()) };
+    for (cutoff, now) in [(cutoff / 2, last_before.unwrap_or(0) + 10), (cutoff, 2_000_000)] {
+        let (before, _) = world.both(at(now));
+        world.retain(at(now), at(cutoff)).await;
+        let (followed, anew) = world.both(at(now));
+        prop_assert_eq!(&before, &followed, "what was told before {} has left", cutoff);
+        prop_assert_eq!(followed, anew);
+    }
+    Ok(())
 }
 
 /// Of an incomplete poll, the servers that its events mention.
@@ -409,8 +463,8 @@ fn short(user: &str, session: &Session) -> String {
 /// The same of a row of the table.
 fn cut(row: &str) -> String {
     let cells: Vec<&str> = row.split('|').collect();
-    let times: Vec<String> = [3, 4, 6, 7, 8, 11].map(|at: usize| plain(cells[at])).to_vec();
-    format!("{} {} {} {}", cells[1], times.join(" "), cells[9], cells[15])
+    let times: Vec<String> = [3, 4, 7, 8, 9, 12].map(|at: usize| plain(cells[at])).to_vec();
+    format!("{} {} {} {}", cells[1], times.join(" "), cells[10], cells[16])
 }
 
 /// Without zeros after the point.

@@ -46,6 +46,11 @@ impl Ledger {
         Server { user: self.aliases.today(user, at), name: name.into() }
     }
 
+    /// Begins `server` after rows that are kept elsewhere, of which nothing was taken yet. See [`Timeline::after`].
+    pub fn begin_after(&mut self, server: Server, last: &Session, stopped: Option<EventTime>) {
+        self.timelines.insert(server, Timeline::after(last, stopped));
+    }
+
     /// Takes evidence about one server.
     pub fn add(&mut self, server: Server, evidence: Evidence) {
         let timeline = self.timelines.entry(server.clone()).or_default();

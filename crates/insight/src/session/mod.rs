@@ -177,6 +177,8 @@ pub struct Session {
     pub start: EventTime,
     /// By what the start is known.
     pub start_known_by: StartKnownBy,
+    /// When the spawn of the server began, by the hub, if polls showed the server.
+    pub hub_started: Option<EventTime>,
     /// The last proof of life.
     pub end_low: EventTime,
     /// The best guess; none while it is open.

@@ -24,9 +24,24 @@ pub struct Timeline {
     floor: Option<EventTime>,
     /// The end of the last settled session whose end a list of users could still have told better.
     idle_floor: Option<EventTime>,
+    /// Until then everything was told by rows whose evidence is gone.
+    told_until: Option<EventTime>,
 }
 
 impl Timeline {
+    /// What follows `last`, the last row of a server whose evidence is gone and which is kept elsewhere, where
+    /// `stopped` is the last `stop` of any of its rows. What is told of the time until then tells nothing any more.
+    pub fn after(last: &Session, stopped: Option<EventTime>) -> Self {
+        let ended = last.end_high.unwrap_or(last.end_low);
+        // What took its place began when it ended.
+        let until = if last.end_known_by == EndKnownBy::Replaced { Micros(1).before(ended) } else { ended };
+        Self {
+            before: Before { dead_since: Some(ended), stopped },
+            told_until: Some(until.max(last.start)),
+            ..Self::default()
+        }
+    }
+
     /// The instant before which no row changes, if any row is settled.
     pub fn floor(&self) -> Option<EventTime> {
         self.floor
@@ -42,6 +57,9 @@ impl Timeline {
     /// # Errors
     /// When it lies before the floor, so that settled rows may be wrong. The timeline is unchanged.
     pub fn add(&mut self, evidence: Evidence, hub: &Hub) -> Result<(), Late> {
+        if self.is_told(&evidence) {
+            return Ok(());
+        }
         if self.is_late(&evidence, hub) {
             return Err(Late);
         }
@@ -55,6 +73,17 @@ impl Timeline {
             _ => self.evidence.add(evidence),
         }
         Ok(())
+    }
+
+    /// Whether it is about a session that is kept elsewhere.
+    fn is_told(&self, evidence: &Evidence) -> bool {
+        let at = match evidence {
+            Evidence::Start(event) | Evidence::Stop(event) => event.at,
+            Evidence::Life(life) => life.started,
+            Evidence::Absent(at) => *at,
+            Evidence::Idle(idle) => idle.until,
+        };
+        self.told_until.is_some_and(|until| at <= until)
     }
 
     fn is_late(&self, evidence: &Evidence, hub: &Hub) -> bool {
