@@ -15,7 +15,7 @@ use store::{Coverage, Quarters, Seen, Snapshot, Source, Store, Table, TableSnaps
 
 use crate::engine::Engine;
 use crate::error::QueryError;
-use crate::rollup::Parts;
+use crate::rollup::{History, Parts};
 use crate::scope::Scope;
 use crate::views::Relation;
 use crate::zone::{Days, Zone};
@@ -58,6 +58,8 @@ pub(crate) struct Known {
     pub(crate) tail: Arc<Coverage>,
     /// The days that each import covers.
     imports: BTreeMap<CollectorId, Imported>,
+    /// What is kept of events that have left.
+    pub(crate) past: Arc<History>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -69,8 +71,8 @@ struct Imported {
 }
 
 impl Known {
-    /// The days of `zone` that are known of `relation`, for `hub` or for all hubs together.
-    pub(crate) fn days(&self, relation: &Relation, hub: Option<&str>, zone: &Zone) -> BTreeSet<Day> {
+    /// When events are there of `relation`, for `hub` or for all hubs together; or when somebody listened for them.
+    pub(crate) fn covered(&self, relation: &Relation, hub: Option<&str>) -> Quarters {
         let mut known = Quarters::default();
         let is_asked = |own: &str| hub.is_none_or(|hub| hub == own);
         for (source, seen) in self.coverage.iter().filter(|(source, _)| is_asked(&source.hub)) {
@@ -88,18 +90,19 @@ impl Known {
                 known.extend(&import.days);
             }
         }
-        days_in(&known, zone)
+        known
     }
 
     /// The hubs that told of `relation`.
     pub(crate) fn hubs_of(&self, relation: &Relation) -> BTreeSet<&str> {
         let of_relation = |source: &&Source| source.table == Table::Events && tells_of(relation, source);
-        self.coverage.iter().map(|(source, _)| source).filter(of_relation).map(|source| &*source.hub).collect()
+        let told = self.coverage.iter().map(|(source, _)| source).filter(of_relation).map(|source| &*source.hub);
+        told.chain(self.past.hubs_of(Some(relation))).collect()
     }
 
     /// Every hub of which anything was kept.
     pub(crate) fn hubs(&self) -> BTreeSet<&str> {
-        self.coverage.iter().map(|(source, _)| &*source.hub).collect()
+        self.coverage.iter().map(|(source, _)| &*source.hub).chain(self.past.hubs_of(None)).collect()
     }
 }
 
@@ -121,7 +124,7 @@ fn connected(source: &Source, seen: &Seen, known: &mut Quarters) {
 }
 
 /// The days of `zone` that have one of `quarters`.
-fn days_in(quarters: &Quarters, zone: &Zone) -> BTreeSet<Day> {
+pub(crate) fn days_in(quarters: &Quarters, zone: &Zone) -> BTreeSet<Day> {
     let mut cut = Days::of(zone);
     let mut days = BTreeSet::new();
     for (_, first, last) in quarters.days() {
@@ -153,12 +156,23 @@ impl CoverageCache {
         newest.as_ref().filter(|(version, _)| version == data_version).map(|(_, known)| Arc::clone(known))
     }
 
+    /// Makes the next question ask anew what its snapshot tells.
+    pub(crate) fn forget_newest(&self) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn put(&self, data_version: String, known: &Arc<Known>) {
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((data_version, Arc::clone(known)));
     }
 
     /// What `snapshot` tells. Blocks.
-    fn read(&self, store: &Store, snapshot: &Snapshot, deadline: Instant) -> Result<Option<Known>, store::TableError> {
+    fn read(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        past: Arc<History>,
+        deadline: Instant,
+    ) -> Result<Option<Known>, store::TableError> {
         let mut coverage = Coverage::default();
         let (mut parts, mut tails) = (Parts::new(), Arc::default());
         for (table, rows) in [(Table::Events, &snapshot.events), (Table::Quarantine, &snapshot.quarantine)] {
@@ -183,7 +197,7 @@ impl CoverageCache {
         }
         self.forget_all_but(snapshot);
         let imports = imports(snapshot, &coverage);
-        Ok(Some(Known { coverage, parts, tail: tails, imports }))
+        Ok(Some(Known { coverage, parts, tail: tails, imports, past }))
     }
 
     fn part(
@@ -285,14 +299,14 @@ impl Engine {
             return Ok(known);
         }
         let (cache, store, snapshot) = (Arc::clone(self.coverage()), Arc::clone(self.store()), Arc::clone(snapshot));
-        let limit = self.limits().time_max;
+        let (limit, past) = (self.limits().time_max, self.rollups().history());
         self.run(deadline, async move {
             let _turn = cache.reading.lock().await;
             if let Some(known) = cache.get(&version) {
                 return Ok(known);
             }
             let reader = Arc::clone(&cache);
-            let read = tokio::task::spawn_blocking(move || reader.read(&store, &snapshot, deadline)).await;
+            let read = tokio::task::spawn_blocking(move || reader.read(&store, &snapshot, past, deadline)).await;
             let read = read.map_err(|fault| QueryError::Data(format!("the engine had a fault: {fault}")))?;
             match read.map_err(|error| QueryError::Data(error.to_string()))? {
                 Some(known) => {

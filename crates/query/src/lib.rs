@@ -36,7 +36,7 @@ pub use kpi::{
     KpiAnswer, OwnFile, Parameter, ParameterKind, Params, Privacy, Ratio, Shape, TimeRange, own_files,
 };
 pub use limits::Limits;
-pub use rollup::{RollupFigures, RollupFiles, RollupProgress};
+pub use rollup::{Cutoff, RollupFigures, RollupFiles, RollupProgress, Until};
 pub use scope::Scope;
 pub use views::{ColumnInfo, TableInfo};
 pub use zone::{UnknownZone, Zone};

@@ -54,6 +54,21 @@ impl Quarters {
         }
     }
 
+    /// Those that begin at `from` or later.
+    #[must_use]
+    pub fn since(&self, from: EventTime) -> Self {
+        let later = |(number, quarters): (&i32, &u128)| {
+            let later = quarters & !below(quarters_before(Day::from_number(*number), from));
+            (later != 0).then_some((*number, later))
+        };
+        Self(self.0.iter().filter_map(later).collect())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.values().all(|quarters| *quarters == 0)
+    }
+
     /// Of each UTC day that has one, its number and which of its quarters, the first lowest.
     pub(crate) fn masks(&self) -> impl Iterator<Item = (i32, u128)> + '_ {
         self.0.iter().map(|(day, mask)| (*day, *mask))
@@ -71,16 +86,8 @@ impl Quarters {
         }
         let days = range.start.day().number()..=range.end.day().number();
         self.0.range(days).any(|(day, quarters)| {
-            let begin = Day::from_number(*day).start().micros();
-            let number = |time: EventTime| {
-                let quarters = time
-                    .micros()
-                    .saturating_sub(begin)
-                    .saturating_add(MICROS_A_QUARTER - 1)
-                    .div_euclid(MICROS_A_QUARTER);
-                quarters.clamp(0, QUARTERS_A_DAY)
-            };
-            quarters & below(number(range.end)) & !below(number(range.start)) != 0
+            let day = Day::from_number(*day);
+            quarters & below(quarters_before(day, range.end)) & !below(quarters_before(day, range.start)) != 0
         })
     }
 
@@ -98,6 +105,12 @@ impl Quarters {
 fn quarter_of_day(time: EventTime, day: Day) -> i64 {
     // Within a day, so from 0 to 95; days at the end of time have instants beyond theirs.
     time.micros().saturating_sub(day.start().micros()).div_euclid(MICROS_A_QUARTER).clamp(0, QUARTERS_A_DAY - 1)
+}
+
+/// How many quarters of `day` begin before `time`.
+fn quarters_before(day: Day, time: EventTime) -> i64 {
+    let since = time.micros().saturating_sub(day.start().micros());
+    since.saturating_add(MICROS_A_QUARTER - 1).div_euclid(MICROS_A_QUARTER).clamp(0, QUARTERS_A_DAY)
 }
 
 /// The first `quarters` of a day.
@@ -329,6 +342,30 @@ mod tests {
         whole.insert_day("2024-02-29".parse().unwrap());
         assert!(whole.meets(at("2024-02-29T23:45:00Z")..at("2024-03-01T00:00:00Z")));
         assert!(!whole.meets(at("2024-03-01T00:00:00Z")..at("2024-03-02T00:00:00Z")));
+    }
+
+    #[test]
+    fn quarters_are_cut_where_they_begin() {
+        let mut quarters = Quarters::default();
+        let all = ["2024-02-29T23:45:00Z", "2024-03-01T00:00:00Z", "2024-03-01T12:00:00Z", "2024-03-02T00:00:00Z"];
+        all.iter().for_each(|time| quarters.insert(at(time)));
+        for (cut, before) in [
+            ("2024-02-29T23:45:00Z", 0),
+            ("2024-02-29T23:45:01Z", 1),
+            ("2024-03-01T00:00:00Z", 1),
+            ("2024-03-01T11:59:00Z", 2),
+            ("2024-03-01T12:00:01Z", 3),
+            ("2030-01-01T00:00:00Z", 4),
+        ] {
+            let told = |times: &[&str]| {
+                let mut quarters = Quarters::default();
+                times.iter().for_each(|time| quarters.insert(at(time)));
+                quarters
+            };
+            assert_eq!(quarters.since(at(cut)), told(&all[before..]), "{cut}");
+            assert_eq!(quarters.since(at(cut)).is_empty(), before == all.len());
+        }
+        assert_eq!(Quarters::from_json(&quarters.to_json()), Some(quarters));
     }
 
     #[test]

@@ -69,6 +69,18 @@ impl Coverage {
     }
 }
 
+impl Quarters {
+    /// As JSON; equal sets give equal texts.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(masks(self)).unwrap_or_default()
+    }
+
+    /// From what [`Self::to_json`] gave; `None` if it is anything else.
+    pub fn from_json(value: &serde_json::Value) -> Option<Self> {
+        quarters(&Vec::deserialize(value).ok()?)
+    }
+}
+
 fn masks(quarters: &Quarters) -> Vec<(i32, Box<str>)> {
     quarters.masks().map(|(day, mask)| (day, format!("{mask:x}").into())).collect()
 }

@@ -1,10 +1,11 @@
-//! Files derived from the tables: `DATA/derived/<name>/`, a cache that may be lost at any time.
+//! Files derived from the tables: `DATA/derived/<name>/`, a cache that may be lost at any time; and in the same form
+//! `DATA/history/<name>/`, what was derived from rows that have left the tables since and can be derived no more.
 //!
 //! A folder holds files and a `manifest`, which says what they were derived from and names them with their checksums.
 //! Files never change; a file's name ends with the beginning of its SHA-256, so that equal bytes have one name and are
 //! written once. The manifest is replaced by rename after the files are on disk, and files that it does not name are
 //! removed after that: a reader sees the old state or the new one, after any crash. What is missing or damaged is told
-//! as such and made again by whoever derives it; nothing here is the only place of anything.
+//! as such; whoever derives it makes it again, where the rows are still there.
 //!
 //! The manifest is one line: the CRC-32C of the rest (8 hexadecimal digits), a space, and JSON.
 
@@ -20,7 +21,10 @@ use crate::store::Store;
 use crate::sums::hex;
 
 /// The folder of derived folders in a folder of data.
-const DERIVED: &str = "derived";
+pub(crate) const DERIVED: &str = "derived";
+
+/// The same for what outlives the rows that it was derived from.
+pub(crate) const HISTORY: &str = "history";
 
 /// Name of the manifest's file.
 const MANIFEST: &str = "manifest";
@@ -105,12 +109,22 @@ impl Store {
     pub fn derived(&self, name: &str) -> Derived {
         Derived::new(self.root(), name, self.fs.apart())
     }
+
+    /// The folder `name` of what outlives the rows that it was derived from. As [`Self::derived`], but for the only
+    /// place of what it holds.
+    pub fn history(&self, name: &str) -> Derived {
+        Derived::within(self.root(), HISTORY, name, self.fs.apart())
+    }
 }
 
 impl Derived {
     /// The folder `name` in the folder of data `root`.
     pub fn new(root: &Path, name: &str, fs: DurableFs) -> Self {
-        Self { dir: root.join(DERIVED).join(name), fs }
+        Self::within(root, DERIVED, name, fs)
+    }
+
+    fn within(root: &Path, parent: &str, name: &str, fs: DurableFs) -> Self {
+        Self { dir: root.join(parent).join(name), fs }
     }
 
     /// Where it lies.
@@ -250,9 +264,9 @@ impl Derived {
     }
 }
 
-/// The derived folders in the folder of data `root`, by name.
-pub(crate) fn derived_in(root: &Path) -> io::Result<BTreeMap<String, Derived>> {
-    let entries = match std::fs::read_dir(root.join(DERIVED)) {
+/// The derived folders in the folder `parent` of the folder of data `root`, by name.
+pub(crate) fn derived_in(root: &Path, parent: &str) -> io::Result<BTreeMap<String, Derived>> {
+    let entries = match std::fs::read_dir(root.join(parent)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(error),
@@ -262,7 +276,7 @@ pub(crate) fn derived_in(root: &Path) -> io::Result<BTreeMap<String, Derived>> {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            found.insert(name.clone(), Derived::new(root, &name, DurableFs::default()));
+            found.insert(name.clone(), Derived::within(root, parent, &name, DurableFs::default()));
         }
     }
     Ok(found)

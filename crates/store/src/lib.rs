@@ -67,7 +67,7 @@ pub use import::{ImportUnit, Imported, unit_version};
 pub use options::Options;
 pub use part::Part;
 pub use positions::PositionCheck;
-pub use retention::Retention;
+pub use retention::{Retention, cutoff};
 pub use rewrite::{Rewrite, Rewritten, Share};
 pub use rows::{Rows, is_suspect};
 pub use scan::{Scan, Selection};

@@ -35,6 +35,18 @@ impl Retention {
     pub fn is_for_ever(&self) -> bool {
         self.events.is_none() && self.quarantine.is_none() && self.by_schema.values().all(Option::is_none)
     }
+
+    /// Events of `schema` from before this leave at `now`; `None` when they stay for ever.
+    pub fn cutoff(&self, schema: &str, now: EventTime) -> Option<EventTime> {
+        let days = self.by_schema.get(schema).copied().unwrap_or(self.events);
+        days.map(|days| cutoff(days, now))
+    }
+}
+
+/// What is kept for so many days leaves at `now` when it is from before this: the beginning of a UTC day.
+pub fn cutoff(days: u32, now: EventTime) -> EventTime {
+    let today = now.micros().div_euclid(DAY_MICROS);
+    EventTime::from_micros((today - i64::from(days)).saturating_mul(DAY_MICROS))
 }
 
 impl Store {
@@ -58,21 +70,17 @@ struct Outdated {
 }
 
 impl Outdated {
-    /// Rows before this leave: the beginning of the day so many days ago.
+    /// Rows before this leave.
     fn cutoff(&self, days: Option<u32>) -> Option<i64> {
-        let today = self.now.micros().div_euclid(DAY_MICROS);
-        days.map(|days| (today - i64::from(days)).saturating_mul(DAY_MICROS))
+        days.map(|days| cutoff(days, self.now).micros())
     }
 
     fn cutoff_of(&self, table: Table, schema: Option<&str>) -> Option<i64> {
-        let days = match (table, schema) {
-            (Table::Quarantine, _) => self.retention.quarantine,
-            (Table::Events, Some(schema)) => {
-                self.retention.by_schema.get(schema).copied().unwrap_or(self.retention.events)
-            }
-            (Table::Events, None) => self.retention.events,
-        };
-        self.cutoff(days)
+        match (table, schema) {
+            (Table::Quarantine, _) => self.cutoff(self.retention.quarantine),
+            (Table::Events, Some(schema)) => self.retention.cutoff(schema, self.now).map(EventTime::micros),
+            (Table::Events, None) => self.cutoff(self.retention.events),
+        }
     }
 
     /// The cutoffs of all schemas that `part` may hold.

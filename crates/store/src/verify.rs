@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::checked::Checked;
 use crate::columns::Table;
-use crate::derived::derived_in;
+use crate::derived::{DERIVED, HISTORY, derived_in};
 use crate::durable_fs::blocking;
 use crate::error::{Cause, TableError};
 use crate::positions::PositionCheck;
@@ -156,14 +156,20 @@ pub fn verify_files(root: &Path, progress: &Progress) -> io::Result<Verified> {
 /// # Errors
 /// The disk's, for folders; what is wrong with a file is a fault.
 pub fn verify_derived(root: &Path, verified: &mut Verified) -> io::Result<()> {
-    for (name, derived) in derived_in(root)? {
-        let (files, bytes, faults) = derived.verify();
-        verified.files += files;
-        verified.bytes += bytes;
-        for fault in faults {
-            let file = fault.path.file_name().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-            let detail = format!("{}; 'hubscope rebuild' makes it anew", fault.detail);
-            verified.add(FaultKind::Damaged, Some(format!("derived/{name}/{file}")), None, detail);
+    let cures = [
+        (DERIVED, "'hubscope rebuild' makes it anew"),
+        (HISTORY, "what it was derived from is gone: take it from a backup"),
+    ];
+    for (parent, cure) in cures {
+        for (name, derived) in derived_in(root, parent)? {
+            let (files, bytes, faults) = derived.verify();
+            verified.files += files;
+            verified.bytes += bytes;
+            for fault in faults {
+                let file = fault.path.file_name().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+                let detail = format!("{}; {cure}", fault.detail);
+                verified.add(FaultKind::Damaged, Some(format!("{parent}/{name}/{file}")), None, detail);
+            }
         }
     }
     Ok(())

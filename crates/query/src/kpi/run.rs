@@ -15,13 +15,13 @@ use super::range::{TimeRange, compared, period_end, period_of, periods, resolve}
 use super::series::{self, DENOMINATOR_MIN, Period, Series};
 use super::{Before, Exclusion, Grain, HeadlineKind, Kpi, Privacy, Shape};
 use crate::answer::Answer;
-use crate::coverage::Known;
+use crate::coverage::{Known, days_in};
 use crate::engine::{Engine, Question};
 use crate::error::QueryError;
 use crate::nearest::{hint, nearest};
-use crate::rollup::{Cell, Facts, NotReady};
+use crate::rollup::{Cell, Facts, NotReady, cell_id};
 use crate::scope::Scope;
-use crate::views::{self, Relation};
+use crate::views::{self, Relation, Rows};
 use crate::zone::Zone;
 
 impl Engine {
@@ -50,14 +50,23 @@ impl Engine {
         };
         let hub = self.hub_asked(&checked, scope, &known)?;
         let zone = self.zone_asked(kpi, &checked, &relation, hub.as_deref(), &known);
-        let days = known.days(&relation, hub.as_deref(), &zone);
         let scope = hub.clone().map_or(Scope::All, Scope::Hub);
         let facts = match &kpi.rollup {
             Some(needed) => Some(self.facts(needed.of, &scope, &zone, (&snapshot, &known), deadline).await?),
             None => None,
         };
+        let mut covered = known.covered(&relation, hub.as_deref());
+        if let (Some(needed), Some(Ok(_))) = (&kpi.rollup, &facts) {
+            covered.extend(&known.past.covered(&cell_id(needed.of, &scope, &zone, &known)));
+        }
+        // What else it needs has no past.
+        if matches!(relation.rows, Rows::Sessions) && kpi.needs.len() == 1 {
+            covered.extend(&known.past.sessions_covered(hub.as_deref()));
+        }
+        let days = days_in(&covered, &zone);
         let made = tokio::sync::Mutex::default();
-        Ok(Asking { engine: self, kpi, checked, snapshot, deadline, scope, zone, days, facts, made })
+        let has_past = self.has_history();
+        Ok(Asking { engine: self, kpi, checked, snapshot, deadline, scope, zone, days, has_past, facts, made })
     }
 
     /// The hub that the rows are of: the one asked about, or the one that the caller may see.
@@ -120,6 +129,8 @@ pub(super) struct Asking<'a> {
     zone: Zone,
     /// The days that are known.
     days: BTreeSet<Day>,
+    /// Whether anything is kept of events that have left.
+    has_past: bool,
     /// The facts that the question reads, if it reads any: those that are kept, or why there are none.
     facts: Option<Result<Arc<Cell>, NotReady>>,
     /// Those made of events in their place, by the range that they were made for.
@@ -396,7 +407,7 @@ impl Asking<'_> {
     /// That nothing was kept ready for this answer, where that could be felt.
     fn told_of_facts(&self) -> Option<String> {
         let Some(Err(why)) = self.facts else { return None };
-        (self.snapshot.events.rows() >= EVENTS_FELT_MIN).then(|| notes::from_events(why, &self.zone))
+        (self.has_past || self.snapshot.events.rows() >= EVENTS_FELT_MIN).then(|| notes::from_events(why, &self.zone))
     }
 
     async fn excluded(&self, exclusion: &Exclusion, range: TimeRange) -> Result<Excluded, QueryError> {

@@ -2,14 +2,15 @@
 //!
 //! All hubs together have a cell of their own, since what two hubs tell of is counted once there, and once at each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use datafusion::error::{DataFusionError, Result};
 use event::Day;
 use insight::facts::{Series, SharedNames};
 
-use super::Rollup;
+use super::define::halves;
+use super::{Rollup, Until};
 use crate::scope::Scope;
 
 /// What the keys of facts are.
@@ -98,6 +99,59 @@ impl Cell {
     /// Every kind that has facts.
     pub(crate) fn kinds(&self) -> impl Iterator<Item = (Kind, &Series)> {
         self.0.iter().map(|(kind, series)| (*kind, series))
+    }
+
+    /// How many facts: of a day and a key each.
+    pub(crate) fn rows(&self) -> u64 {
+        self.0.values().map(Series::rows).sum()
+    }
+
+    /// The days that have facts.
+    pub(crate) fn days(&self) -> BTreeSet<Day> {
+        let whole = Day::from_number(i32::MIN)..Day::from_number(i32::MAX);
+        self.0.values().flat_map(|series| series.days(whole.clone())).map(|(day, _)| day).collect()
+    }
+
+    /// Takes the users out of `days` whom `until` names, and what they counted for the names of users. Whether there
+    /// were any.
+    pub(crate) fn forget(&mut self, days: &BTreeSet<Day>, until: Until<'_>) -> bool {
+        let Some(users) = self.0.get_mut(&Kind::User) else { return false };
+        let mut gone: BTreeMap<Day, HashMap<String, u64>> = BTreeMap::new();
+        let mut left: Vec<(Day, Vec<(u32, u64)>)> = Vec::new();
+        {
+            let (names, mut asked) = (users.names().read(), HashMap::new());
+            for (day, block) in days.iter().filter_map(|day| users.days(*day..day.next()).next()) {
+                let mut is_theirs = |id: u32| -> Option<String> {
+                    let (hub, name) = halves(Kind::User, names.get(id)?);
+                    let until = *asked.entry(id).or_insert_with(|| until(hub.unwrap_or_default(), name));
+                    until.filter(|until| day.start() <= *until).map(|_| name.to_owned())
+                };
+                let mut stays = Vec::new();
+                for (id, n) in block.iter() {
+                    match is_theirs(id) {
+                        Some(name) => *gone.entry(day).or_default().entry(name).or_default() += n,
+                        None => stays.push((id, n)),
+                    }
+                }
+                left.push((day, stays));
+            }
+        }
+        users.replace(left);
+        let Some(names) = self.0.get_mut(&Kind::Name) else { return !gone.is_empty() };
+        let mut left: Vec<(Day, Vec<(u32, u64)>)> = Vec::new();
+        {
+            let texts = names.names().read();
+            for (day, gone) in &gone {
+                let Some((_, block)) = names.days(*day..day.next()).next() else { continue };
+                let rest = |(id, n): (u32, u64)| {
+                    let gone = texts.get(id).and_then(|name| gone.get(name)).copied().unwrap_or(0);
+                    (id, n.saturating_sub(gone))
+                };
+                left.push((*day, block.iter().map(rest).collect()));
+            }
+        }
+        names.replace(left);
+        !gone.is_empty()
     }
 
     /// Replaces the facts of `days` by `counts`, in which a day without any has none.

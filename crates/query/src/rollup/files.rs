@@ -43,6 +43,9 @@ const GROUP_ROWS: usize = 65_536;
 struct Of {
     form: u32,
     cells: Vec<CellOf>,
+    /// Of which generation the kept facts are among them.
+    #[serde(default)]
+    history: u64,
 }
 
 /// A cell, and what the names of its files begin with.
@@ -102,7 +105,7 @@ impl Engine {
                 files.push(match known {
                     Some(name) => NewFile::Kept(name),
                     None => {
-                        let bytes = month_bytes(cell, &month).map_err(fault)?;
+                        let bytes = month_bytes(cell, &month, &|_| true).map_err(fault)?;
                         NewFile::Bytes { stem: file_stem, extension: "parquet", bytes }
                     }
                 });
@@ -118,7 +121,8 @@ impl Engine {
             base.parts.iter().map(|(path, coverage)| (path.to_string(), coverage.to_json())).collect();
         let bytes = serde_json::to_vec(&parts).map_err(|error| QueryError::Data(error.to_string()))?;
         files.push(NewFile::Bytes { stem: PARTS.to_owned(), extension: "json", bytes });
-        let of = serde_json::to_value(Of { form: FORM, cells }).map_err(|error| QueryError::Data(error.to_string()))?;
+        let of = serde_json::to_value(Of { form: FORM, cells, history: base.history })
+            .map_err(|error| QueryError::Data(error.to_string()))?;
         drop(saved);
         Ok(Some(RollupFiles { of, files, base }))
     }
@@ -144,19 +148,11 @@ impl Engine {
         let parts_file = named(&names, PARTS).ok_or_else(|| wrong(PARTS, "it is not named".to_owned()))?;
         let parts = parts_of(&folder.read(&manifest, parts_file)?);
         let parts = parts.ok_or_else(|| wrong(parts_file, "it does not say what parts cover".to_owned()))?;
-        let mut base = Base { parts, cells: BTreeMap::new() };
+        let mut base = Base { parts, cells: BTreeMap::new(), history: of.history };
         for listed in of.cells {
             let Some(rollup) = Rollup::named(&listed.rollup) else { return Ok(false) };
             let id = CellId { rollup, hub: listed.hub, zone: listed.zone };
-            let mut cell = Cell::default();
-            let prefix = format!("{}-", listed.stem);
-            for name in names.range(prefix.clone()..).take_while(|name| name.starts_with(&prefix)) {
-                let bytes = folder.read(&manifest, name)?;
-                let counts = counts_of(bytes.into(), &cell).map_err(|detail| wrong(name, detail))?;
-                let days = counts.days_found();
-                cell.replace(rollup, &days, counts);
-            }
-            base.cells.insert(id, Arc::new(cell));
+            base.cells.insert(id, Arc::new(cell_of(folder, &manifest, &listed.stem, rollup)?));
         }
         self.coverage().remember(&base.parts);
         let base = Arc::new(base);
@@ -178,7 +174,29 @@ impl Engine {
     }
 }
 
-fn fault(error: impl std::fmt::Display) -> QueryError {
+/// The facts in the files of `folder` whose names begin with `stem`. Blocks.
+///
+/// # Errors
+/// A file that is missing or damaged.
+pub(super) fn cell_of(
+    folder: &Derived,
+    manifest: &Manifest,
+    stem: &str,
+    rollup: Rollup,
+) -> Result<Cell, DerivedDamaged> {
+    let mut cell = Cell::default();
+    let prefix = format!("{stem}-");
+    for name in manifest.files.keys().filter(|name| name.starts_with(&prefix)) {
+        let bytes = folder.read(manifest, name)?;
+        let wrong = |detail: String| DerivedDamaged { path: folder.path(name), detail };
+        let counts = counts_of(bytes.into(), &cell).map_err(wrong)?;
+        let days = counts.days_found();
+        cell.replace(rollup, &days, counts);
+    }
+    Ok(cell)
+}
+
+pub(super) fn fault(error: impl std::fmt::Display) -> QueryError {
     QueryError::Data(format!("facts cannot be written: {error}"))
 }
 
@@ -190,7 +208,7 @@ fn named<'a>(files: &'a BTreeSet<String>, stem: &str) -> Option<&'a String> {
 }
 
 /// `2024-02`.
-fn month_name(first: Day) -> String {
+pub(super) fn month_name(first: Day) -> String {
     first.to_string().get(..7).unwrap_or_default().to_owned()
 }
 
@@ -201,20 +219,13 @@ fn is_same(one: &Arc<Base>, other: &Arc<Base>) -> bool {
             .iter()
             .zip(&other.cells)
             .all(|((id, cell), (other_id, other_cell))| id == other_id && Arc::ptr_eq(cell, other_cell));
-    Arc::ptr_eq(one, other) || (same_cells && one.parts.keys().eq(other.parts.keys()))
+    Arc::ptr_eq(one, other) || (same_cells && one.history == other.history && one.parts.keys().eq(other.parts.keys()))
 }
 
 /// The months in which a cell has facts.
-fn months(cell: &Cell) -> Vec<Range<Day>> {
-    let mut firsts: BTreeSet<Day> = BTreeSet::new();
-    for (_, series) in cell.kinds() {
-        firsts.extend(series.days(whole()).map(|(day, _)| period_of(Grain::Month, day)));
-    }
+pub(super) fn months(cell: &Cell) -> Vec<Range<Day>> {
+    let firsts: BTreeSet<Day> = cell.days().into_iter().map(|day| period_of(Grain::Month, day)).collect();
     firsts.into_iter().map(|first| first..period_end(Grain::Month, first)).collect()
-}
-
-fn whole() -> Range<Day> {
-    Day::from_number(i32::MIN)..Day::from_number(i32::MAX)
 }
 
 /// Whether the facts of a month are those of an earlier state of the same cell.
@@ -237,8 +248,12 @@ fn schema() -> Arc<Schema> {
     ]))
 }
 
-/// The facts of a month as a Parquet file.
-fn month_bytes(cell: &Cell, month: &Range<Day>) -> Result<Vec<u8>, datafusion::parquet::errors::ParquetError> {
+/// The facts of those days of a month that `is_meant` means, as a Parquet file.
+pub(super) fn month_bytes(
+    cell: &Cell,
+    month: &Range<Day>,
+    is_meant: &dyn Fn(Day) -> bool,
+) -> Result<Vec<u8>, datafusion::parquet::errors::ParquetError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
@@ -251,7 +266,7 @@ fn month_bytes(cell: &Cell, month: &Range<Day>) -> Result<Vec<u8>, datafusion::p
     kinds.sort_by_key(|(kind, _)| kind.name());
     for (kind, series) in kinds {
         let names = series.names().read();
-        for (day, block) in series.days(month.clone()) {
+        for (day, block) in series.days(month.clone()).filter(|(day, _)| is_meant(*day)) {
             let mut rows: Vec<(&str, i64)> =
                 block.iter().filter_map(|(id, n)| Some((names.get(id)?, i64::try_from(n).ok()?))).collect();
             rows.sort_unstable();

@@ -24,6 +24,8 @@ pub(crate) type Parts = BTreeMap<Arc<str>, Arc<Coverage>>;
 pub(crate) struct Base {
     pub(crate) parts: Parts,
     pub(crate) cells: BTreeMap<CellId, Arc<Cell>>,
+    /// Of which generation the kept facts are that they begin with.
+    pub(crate) history: u64,
 }
 
 /// What changed since, for one question after another.

@@ -15,6 +15,7 @@ mod cell;
 mod define;
 mod files;
 mod follow;
+mod history;
 mod relation;
 mod wanted;
 
@@ -36,6 +37,9 @@ pub use files::RollupFiles;
 use files::Saved;
 pub(crate) use follow::Parts;
 use follow::{Base, Changes, stretches};
+pub(crate) use history::History;
+use history::Keeping;
+pub use history::{Cutoff, Until};
 pub(crate) use relation::{FactProvider, FactTable, Facts};
 
 use crate::coverage::Known;
@@ -73,6 +77,8 @@ pub(crate) struct Rollups {
     /// Made for questions, by version of the data.
     ahead: Mutex<Ahead>,
     saved: Mutex<Option<Saved>>,
+    /// What outlives its events.
+    keeping: Mutex<Keeping>,
     /// Held by whoever brings `base` up to date.
     refreshing: tokio::sync::Mutex<()>,
     /// Held by the question that makes facts, so that others wait for them.
@@ -162,13 +168,12 @@ impl Engine {
     /// As of a question; what was kept before is kept.
     pub async fn refresh_rollups(&self, tell: Tell<'_>) -> Result<(), QueryError> {
         let _alone = self.rollups().refreshing.lock().await;
-        let base = self.rollups().base().map(|base| (*base).clone()).unwrap_or_default();
-        let base = self.brought_up(base, tell).await?;
+        let base = self.brought_up(self.base_of_now(), tell).await?;
         self.rollups().set(Some(Arc::new(base)));
         Ok(())
     }
 
-    /// Makes all facts anew, from events alone.
+    /// Makes all facts anew, from events and from what is kept of those that have left.
     ///
     /// # Errors
     /// As [`Engine::refresh_rollups`].
@@ -180,29 +185,16 @@ impl Engine {
         Ok(())
     }
 
-    /// As [`Engine::refresh_rollups`], and lets go of every name that no event has any more.
-    ///
-    /// # Errors
-    /// As [`Engine::refresh_rollups`].
-    pub async fn refresh_rollups_and_names(&self, tell: Tell<'_>) -> Result<(), QueryError> {
-        let _alone = self.rollups().refreshing.lock().await;
-        // A question that began before may yet add names to the former facts, which nobody keeps.
-        let base = self.rollups().base().map(|base| (*base).clone()).unwrap_or_default();
-        let mut base = self.brought_up(base, tell).await?;
-        for cell in base.cells.values_mut() {
-            *cell = Arc::new(cell.with_own_names());
-        }
-        self.rollups().set(Some(Arc::new(base)));
-        self.rollups_not_written();
-        Ok(())
-    }
-
     /// What the facts amount to.
     pub fn rollup_figures(&self) -> RollupFigures {
         let Some(base) = self.rollups().base() else { return RollupFigures::default() };
-        let series = base.cells.values().flat_map(|cell| cell.kinds().map(|(_, series)| series.rows()));
+        let rows = base.cells.values().map(|cell| cell.rows()).sum();
         let bytes: usize = base.cells.values().map(|cell| cell.bytes()).sum();
-        RollupFigures { is_ready: true, rows: series.sum(), bytes: bytes as u64 }
+        RollupFigures { is_ready: true, rows, bytes: bytes as u64 }
+    }
+
+    fn base_of_now(&self) -> Base {
+        self.rollups().base().map(|base| (*base).clone()).unwrap_or_default()
     }
 
     /// `base` as of the newest parts.
@@ -210,6 +202,9 @@ impl Engine {
         let whole = self.snapshot();
         let known = self.known_at_length(&whole).await?;
         let snapshot = Arc::new(without_tail(&whole));
+        if base.history != known.past.generation {
+            base = Base::default();
+        }
         base.carried(&self.store().rearranged(), &known.parts);
         let wanted = self.cells_wanted(&known);
         let nothing = Arc::default();
@@ -217,10 +212,14 @@ impl Engine {
         let mut work: Vec<(CellId, Zone, Arc<Cell>, BTreeSet<Day>)> = Vec::new();
         for (id, zone) in wanted {
             let hub = id.hub.as_deref();
-            let (cell, days) = match base.cells.get(&id) {
+            let (cell, mut days) = match base.cells.get(&id) {
                 Some(cell) => (Arc::clone(cell), changed.days(id.rollup, hub, &zone)),
-                None => (Arc::default(), all.days(id.rollup, hub, &zone)),
+                None => {
+                    let kept = self.kept_cell(&id, &known.past).await?;
+                    (Arc::new(kept), all.days(id.rollup, hub, &zone))
+                }
             };
+            known.past.leave(&id, &mut days);
             work.push((id, zone, cell, days));
         }
         let total = work.iter().map(|(.., days)| days.len() as u64).sum();
@@ -236,7 +235,7 @@ impl Engine {
             }
             cells.insert(id, cell);
         }
-        Ok(Base { parts: known.parts.clone(), cells })
+        Ok(Base { parts: known.parts.clone(), cells, history: known.past.generation })
     }
 
     /// What `snapshot` tells of its sources, however long the reading takes.
@@ -280,6 +279,11 @@ impl Engine {
                 }
             }
         }
+        for id in known.past.ids() {
+            if let Ok(zone) = Zone::named(&id.zone) {
+                wanted.entry(id.clone()).or_insert(zone);
+            }
+        }
         wanted.into_iter().collect()
     }
 
@@ -295,15 +299,17 @@ impl Engine {
         (snapshot, known): (&Arc<Snapshot>, &Known),
         deadline: Instant,
     ) -> Result<Result<Arc<Cell>, NotReady>, QueryError> {
-        let Some(base) = self.rollups().base() else { return Ok(Err(NotReady::Soon)) };
+        let base = self.rollups().base().filter(|base| base.history == known.past.generation);
+        let Some(base) = base else { return Ok(Err(NotReady::Soon)) };
         let id = cell_id(rollup, scope, zone, known);
         let Some(cell) = base.cells.get(&id) else {
             let is_wanted = self.cells_wanted(known).iter().any(|(wanted, _)| *wanted == id);
             return Ok(Err(if is_wanted { NotReady::Soon } else { NotReady::Zone }));
         };
-        let mut carried = Base { parts: base.parts.clone(), cells: BTreeMap::new() };
+        let mut carried = Base { parts: base.parts.clone(), ..Base::default() };
         carried.carried(&self.store().rearranged(), &known.parts);
-        let days = carried.changes(&known.parts, &known.tail).days(rollup, id.hub.as_deref(), zone);
+        let mut days = carried.changes(&known.parts, &known.tail).days(rollup, id.hub.as_deref(), zone);
+        known.past.leave(&id, &mut days);
         if days.is_empty() {
             return Ok(Ok(Arc::clone(cell)));
         }
@@ -421,7 +427,7 @@ impl Shared {
 }
 
 /// The cell that has the rows of `scope`: where only one hub told anything, that of all is that hub's.
-fn cell_id(rollup: Rollup, scope: &Scope, zone: &Zone, known: &Known) -> CellId {
+pub(crate) fn cell_id(rollup: Rollup, scope: &Scope, zone: &Zone, known: &Known) -> CellId {
     let is_only = |hub: &str| {
         rollup.relation().is_some_and(|relation| known.hubs_of(&relation).iter().all(|other| *other == hub))
     };

@@ -89,6 +89,7 @@ fn meaning(relation: &str, column: &str) -> &'static str {
              E5 idle for longer than the culler bears, E6 the cap; open. E1 and E2 are proven."
         }
         ("sessions", "end_reason") => "stopped, likely culled, vanished, hub restart, unknown or open.",
+        ("sessions", "hub_started") => "When the spawn of the server began, by the hub, if polls showed the server.",
         ("sessions", "last_activity") => "The last activity that polls told of.",
         ("sessions", "truncated") => "Only its end was heard of.",
         ("sessions", "capped") => "A bound is an assumption: no session is taken to last longer than the cap.",

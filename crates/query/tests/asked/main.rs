@@ -7,6 +7,7 @@ mod catalogue;
 mod charts;
 mod content;
 mod coverage;
+mod history;
 mod hostile;
 mod kpis;
 mod limits;

@@ -221,7 +221,7 @@ async fn whatever_happens_answers_are_those_of_the_events() {
                     "refresh"
                 }
                 7 if step > 3 => {
-                    kept.refresh_rollups_and_names(&|_| {}).await.unwrap();
+                    kept.forget_in_rollups(&|_, _| None, &|_| {}).await.unwrap();
                     "names"
                 }
                 _ => {
