@@ -26,7 +26,7 @@ pub(crate) fn verify(sandbox: &Sandbox, folder: &Path) -> Ended {
 }
 
 /// Puts a copy of the backup `name` in place of the folder of data.
-fn restore(sandbox: &Sandbox, name: &str) {
+pub(crate) fn restore(sandbox: &Sandbox, name: &str) {
     fs::remove_dir_all(sandbox.data()).expect("the folder of data lies there");
     copy(&sandbox.path(name), &sandbox.data());
 }

@@ -74,7 +74,7 @@ fn json_of(path: &Path) -> Value {
 }
 
 /// Every file below `folder`; none if there is no such folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.expect("its entries can be read").path();

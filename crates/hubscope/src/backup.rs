@@ -1,18 +1,22 @@
 //! `hubscope backup`: the folder of data at one moment, as a folder of data.
 //!
-//! Tables at one version, the journal from there on, and the operator's own state. It is made under another name and
-//! gets its own at the end, so that what has the name is whole; until then a mark in it keeps anybody from taking half
-//! of it for a folder of data. The published archive is left out: it is published anew.
+//! Tables at one version, the journal from there on, the operator's own state, and what outlives the rows that it was
+//! derived from. It is made under another name and gets its own at the end, so that what has the name is whole; until
+//! then a mark in it keeps anybody from taking half of it for a folder of data. The published archive is left out: it
+//! is published anew.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use store::{BackedUp, copy_durably, sync_dir};
+use store::{BackedUp, Verified, copy_durably, sync_dir, verify_derived};
 
 use crate::folder::UNFINISHED_BACKUP;
 use crate::pipeline::Pipeline;
+
+/// How often the files of what outlives its rows are copied at most, when they are replaced meanwhile.
+const HISTORY_ATTEMPTS: usize = 5;
 
 /// The sums of the tables' files, which the store writes itself.
 const SUMS: &str = "sums.jsonl";
@@ -42,6 +46,8 @@ pub(crate) async fn make(pipeline: &Pipeline, root: &Path, to: &Path) -> Result<
         // The journal first: what leaves it goes to the state before.
         copy_folder(&data.join("journal"), &copy.join("journal"), &|_| true)?;
         copy_folder(&data.join("state"), &copy.join("state"), &|name| name != SUMS)?;
+        // No row leaves meanwhile, so that what was derived from those that did is in here.
+        copy_history(&data, &copy)?;
         fail::fail_point!("backup::beside");
         Ok(())
     };
@@ -61,6 +67,22 @@ pub(crate) async fn make(pipeline: &Pipeline, root: &Path, to: &Path) -> Result<
 fn mark_unfinished(folder: &Path) -> io::Result<()> {
     fs::File::create_new(folder.join(UNFINISHED_BACKUP))?.sync_all()?;
     sync_dir(folder)
+}
+
+/// Copies what outlives its rows. Its files may be replaced meanwhile; then they are copied again.
+fn copy_history(data: &Path, copy: &Path) -> io::Result<()> {
+    for _ in 0..HISTORY_ATTEMPTS {
+        copy_folder(&data.join("history"), &copy.join("history"), &|_| true)?;
+        let mut verified = Verified::default();
+        verify_derived(copy, &mut verified)?;
+        if verified.is_sound() {
+            return Ok(());
+        }
+        fs::remove_dir_all(copy.join("history"))?;
+    }
+    let told =
+        format!("{} could not be copied whole; 'hubscope verify' tells whether it is", data.join("history").display());
+    Err(io::Error::other(told))
 }
 
 /// Copies files and folders whose names are `wanted`; what goes away meanwhile is left out, as are files being written.

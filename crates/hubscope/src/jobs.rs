@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use event::{Clock, EventTime, SystemClock};
 use publish::Publisher;
-use store::Retention;
+use store::{Retention, Rewritten};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::pipeline::Pipeline;
+use crate::rollups::Rollups;
 
 /// After a failure a job tries again after this long, or after its own period if that is shorter.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -97,6 +98,7 @@ fn note(slot: &Mutex<Outcome>, result: &anyhow::Result<()>, job: &'static str) {
 /// Starts every job; they end when `stop` is cancelled.
 pub(crate) fn start(
     pipeline: &Arc<Pipeline>,
+    rollups: &Arc<Rollups>,
     publisher: &Arc<Publisher>,
     archive: PathBuf,
     config: &Config,
@@ -107,7 +109,8 @@ pub(crate) fn start(
     let (flushed, flushes) = watch::channel(Flushed::default());
     jobs.spawn(flush(Arc::clone(pipeline), config.clone(), Arc::clone(health), flushed, stop.clone()));
     jobs.spawn(compact(Arc::clone(pipeline), config.store.compact_parts, flushes, stop.clone()));
-    jobs.spawn(retain(Arc::clone(pipeline), config.retention(), stop.clone()));
+    let derived = config.retention.derived.days();
+    jobs.spawn(retain(Arc::clone(pipeline), Arc::clone(rollups), config.retention(), derived, stop.clone()));
     jobs.spawn(find_room(Arc::clone(pipeline), Arc::clone(health), stop.clone()));
     if config.archive.enabled {
         let publisher = Arc::clone(publisher);
@@ -206,12 +209,22 @@ async fn compact(
 }
 
 /// Takes out what is older than its term, at once and then each period.
-async fn retain(pipeline: Arc<Pipeline>, retention: Retention, stop: CancellationToken) {
+async fn retain(
+    pipeline: Arc<Pipeline>,
+    rollups: Arc<Rollups>,
+    retention: Retention,
+    derived: Option<u32>,
+    stop: CancellationToken,
+) {
     if retention.is_for_ever() {
         return;
     }
     loop {
-        let wait = match pipeline.store.retain(&retention, SystemClock.now()).await {
+        let retained = tokio::select! {
+            () = stop.cancelled() => return,
+            retained = leave(&pipeline, &rollups, &retention, derived) => retained,
+        };
+        let wait = match retained {
             Ok(done) => {
                 if done.parts_taken > 0 {
                     tracing::info!(
@@ -223,7 +236,7 @@ async fn retain(pipeline: Arc<Pipeline>, retention: Retention, stop: Cancellatio
                 RETENTION_INTERVAL
             }
             Err(error) => {
-                let error = format!("{:#}", anyhow::Error::from(error));
+                let error = format!("{error:#}");
                 tracing::error!(error, "rows at the end of their term could not be removed; it is tried again");
                 RETRY_AFTER
             }
@@ -233,6 +246,19 @@ async fn retain(pipeline: Arc<Pipeline>, retention: Retention, stop: Cancellatio
             () = tokio::time::sleep(wait) => {}
         }
     }
+}
+
+/// Rows at the end of their term leave the tables once what is derived from them is kept on disk.
+async fn leave(
+    pipeline: &Pipeline,
+    rollups: &Rollups,
+    retention: &Retention,
+    derived: Option<u32>,
+) -> anyhow::Result<Rewritten> {
+    let now = SystemClock.now();
+    rollups.keep_history(retention, derived, now).await?;
+    fail::fail_point!("retain::kept");
+    Ok(pipeline.store.retain(retention, now).await?)
 }
 
 /// Publishes at once, then each period.

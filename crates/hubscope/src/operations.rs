@@ -22,7 +22,7 @@ use crate::folder::Folder;
 use crate::forget::Desk;
 use crate::output::Format;
 use crate::pipeline::{Disks, Pipeline};
-use crate::rollups::Rollups;
+use crate::rollups::{Rollups, SESSIONS_FOLDER};
 use crate::tokens::{self, Tokens};
 use crate::{questions, registry, verification};
 
@@ -138,7 +138,8 @@ impl Operations {
             time_max: config.query.timeout.duration(),
             ..query::Limits::default()
         };
-        let sessions = Arc::new(Sessions::new(&pipeline.store, config.of_hubs()));
+        let sessions = Sessions::new(&pipeline.store, config.of_hubs());
+        let sessions = Arc::new(sessions.with_history(pipeline.store.history(SESSIONS_FOLDER)));
         let engine = Engine::new(Arc::clone(&pipeline.store), limits)?.with_hubs(hubs(config)?);
         let engine = Arc::new(engine.with_sessions(Arc::clone(&sessions)));
         let publisher = Publisher::new(
@@ -147,7 +148,7 @@ impl Operations {
             publish::Options::default(),
         );
         let archive = config.archive.directory.clone().unwrap_or_else(|| folder.archive());
-        let rollups = Arc::new(Rollups::new(Arc::clone(&engine), Arc::clone(&pipeline.store)));
+        let rollups = Arc::new(Rollups::new(Arc::clone(&engine), Arc::clone(&sessions), Arc::clone(&pipeline.store)));
         let desk = Desk::new(Arc::clone(&pipeline), Arc::clone(&rollups), folder.root().to_owned(), archive.clone());
         Ok(Self {
             engine,

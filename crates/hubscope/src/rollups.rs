@@ -1,13 +1,18 @@
-//! The facts that are kept ready for questions, as files: `DATA/derived/rollups`, read at the start, written beside
-//! everything else, and made anew from the table when they are missing, damaged or asked for.
+//! What is derived from the table, as files.
+//!
+//! The facts that are kept ready for questions lie in `DATA/derived/rollups`, read at the start, written beside
+//! everything else, and made anew from the table when they are missing, damaged or asked for. What was derived from
+//! events that have left lies in `DATA/history`, facts and sessions each in a folder; nothing makes it anew.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use query::{Engine, RollupProgress};
-use store::{Derived, Store};
+use derive::{Sessions, schemas};
+use event::EventTime;
+use query::{Engine, RollupProgress, Until};
+use store::{Derived, Retention, Store, cutoff};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +20,10 @@ use crate::operations::Progress;
 
 /// Name of the folder.
 const FOLDER: &str = "rollups";
+
+/// Name of the folder of facts that outlive their events, and of that of sessions.
+const FACTS_FOLDER: &str = "facts";
+pub(crate) const SESSIONS_FOLDER: &str = "sessions";
 
 /// How often it is looked whether the table has changed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -36,6 +45,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Rollups {
     engine: Arc<Engine>,
+    sessions: Arc<Sessions>,
     store: Arc<Store>,
     folder: Derived,
     /// Whether the files have been read; held while they are.
@@ -47,10 +57,14 @@ pub(crate) struct Rollups {
 }
 
 impl Rollups {
-    pub(crate) fn new(engine: Arc<Engine>, store: Arc<Store>) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, sessions: Arc<Sessions>, store: Arc<Store>) -> Self {
         let folder = store.derived(FOLDER);
+        if let Err(damaged) = engine.load_history(store.history(FACTS_FOLDER)) {
+            tracing::error!(%damaged, "facts of days whose events have left are missing; take them from a backup");
+        }
         Self {
             engine,
+            sessions,
             store,
             folder,
             is_read: tokio::sync::Mutex::default(),
@@ -70,6 +84,10 @@ impl Rollups {
         match tokio::task::spawn_blocking(move || engine.load_rollups(&folder)).await? {
             Ok(_) => {}
             Err(damaged) => tracing::warn!(%damaged, "what is kept ready for questions is made anew from the table"),
+        }
+        // Without facts nothing could be said of days whose events have left.
+        if self.engine.has_history() && !self.follows.load(Ordering::SeqCst) {
+            self.engine.refresh_rollups(&|_| {}).await?;
         }
         Ok(())
     }
@@ -99,19 +117,43 @@ impl Rollups {
         self.save().await.map(drop)
     }
 
-    /// Brings what is kept up to the table, in memory and on disk, and lets go of every name that the table has not any
-    /// more. Returns the files that are gone.
-    pub(crate) async fn forget(&self) -> Result<Vec<String>> {
+    /// Keeps what is derived from the events that leave at `now`, on disk; what is older than `derived` days is kept no
+    /// longer. Events may leave when it returns.
+    pub(crate) async fn keep_history(&self, retention: &Retention, derived: Option<u32>, now: EventTime) -> Result<()> {
         self.read().await?;
-        if !self.follows.load(Ordering::SeqCst) && !self.engine.rollup_figures().is_ready {
-            // Nothing that could be used: what lies there may name anybody.
-            return self.clear().await;
+        let from = derived.map(|days| cutoff(days, now));
+        self.engine.keep_history(&|schema| retention.cutoff(schema, now), from, &|_| {}).await?;
+        self.save().await?;
+        fail::fail_point!("retain::facts");
+        let Some(to) = schemas::ALL.iter().filter_map(|schema| retention.cutoff(schema, now)).max() else {
+            return Ok(());
+        };
+        let (sessions, snapshot) = (Arc::clone(&self.sessions), self.store.snapshot());
+        tokio::task::spawn_blocking(move || sessions.keep(&snapshot, now, from, to)).await??;
+        Ok(())
+    }
+
+    /// Brings what is derived up to the table, in memory and on disk, lets go of every name that the table has not any
+    /// more, and of those whom `until` names in what outlives the table. Returns the files that are gone.
+    pub(crate) async fn forget(&self, until: Until<'_>) -> Result<Vec<String>> {
+        self.read().await?;
+        let told = tokio::task::block_in_place(|| self.sessions.forget(until))?;
+        let mut removed: Vec<String> = told.iter().map(|file| format!("history/{SESSIONS_FOLDER}/{file}")).collect();
+        let is_used = self.follows.load(Ordering::SeqCst) || self.engine.rollup_figures().is_ready;
+        if is_used || self.engine.has_history() {
+            let kept = self.engine.forget_in_rollups(until, &|_| {}).await?;
+            removed.extend(kept.iter().map(|file| format!("history/{FACTS_FOLDER}/{file}")));
         }
-        self.engine.refresh_rollups_and_names(&|_| {}).await?;
-        if self.engine.rollup_figures().rows == 0 {
-            return self.clear().await;
-        }
-        self.save().await
+        // Where there is nothing that could be used, what lies there may name anybody.
+        let of_table = if self.engine.rollup_figures().rows == 0 { self.clear().await? } else { self.save().await? };
+        removed.extend(of_table.iter().map(|file| format!("derived/{FOLDER}/{file}")));
+        Ok(removed)
+    }
+
+    /// Decodes what outlives the table: how many rows there are, and how many of those whom `until` names.
+    pub(crate) fn look_through(&self, until: Until<'_>) -> Result<(u64, u64)> {
+        let (facts, sessions) = (self.engine.look_through_history(until)?, self.sessions.look_through(until)?);
+        Ok((facts.0 + sessions.0, facts.1 + sessions.1))
     }
 
     async fn clear(&self) -> Result<Vec<String>> {

@@ -118,7 +118,8 @@ impl Running {
         });
         let socket = control::listen(&control_socket(folder.root()))?;
         let control = Arc::new(Control(Arc::clone(&operations)));
-        let jobs = jobs::start(pipeline, &operations.publisher, operations.archive.clone(), config, &health, &stop);
+        let (rollups, publisher) = (&operations.rollups, &operations.publisher);
+        let jobs = jobs::start(pipeline, rollups, publisher, operations.archive.clone(), config, &health, &stop);
         jobs.spawn(Arc::clone(&operations.rollups).keep(stop.clone()));
         jobs.spawn({
             let (desk, stop) = (Arc::clone(&operations.desk), stop.clone());

@@ -93,6 +93,7 @@ pub(crate) struct QueryConfig {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RetentionConfig {
     pub(crate) events: Keep,
+    pub(crate) derived: Keep,
     pub(crate) quarantine: Keep,
 }
 
@@ -239,7 +240,7 @@ impl Default for QueryConfig {
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { events: Keep::FOR_EVER, quarantine: Keep::FOR_EVER }
+        Self { events: Keep::FOR_EVER, derived: Keep::FOR_EVER, quarantine: Keep::FOR_EVER }
     }
 }
 

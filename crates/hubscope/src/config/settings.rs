@@ -32,7 +32,7 @@ const fn setting(key: &'static str, means: &'static str) -> Setting {
 }
 
 /// Every setting but those of lists.
-pub(crate) const SETTINGS: [Setting; 23] = [
+pub(crate) const SETTINGS: [Setting; 24] = [
     setting("listen", "address of the HTTP door"),
     setting("log", "which diagnostics are written: a level, or as RUST_LOG has it"),
     setting("http.connections_max", "connections at once; one more is answered 503"),
@@ -55,6 +55,10 @@ pub(crate) const SETTINGS: [Setting; 23] = [
     setting("query.timeout", "for one query"),
     setting("query.questions", "folder with questions of your own, beside those that are built in"),
     setting("retention.events", "events leave this long after their time"),
+    setting(
+        "retention.derived",
+        "sessions and facts of days leave this long after their time, if their events have left",
+    ),
     setting("retention.quarantine", "what is kept aside leaves this long after its time"),
 ];
 
@@ -452,6 +456,7 @@ mod tests {
                 "line 3: there is no setting 'hub.zome' (did you mean 'hub.zone'?)",
             ),
             ("[[hub]]\nname = 'a'\n[[hub]]\nname = 'a'\n", "two hubs are called 'a'"),
+            ("[retention]\nevents = '0 days'\n", "a term has one day at least"),
             ("[retention]\nevents = '90'\n", "'90' is no term; write for example '90 days' or 'for ever'"),
             ("[[schema]]\nid = 'a'\nkeep = '1 day'\n[[schema]]\nid = 'a'\nkeep = '2 days'\n", "named twice"),
             ("[[rename]]\nfrom = 'a'\nto = 'b'\nat = 'May'\n", "'May' is not an instant; write for example"),

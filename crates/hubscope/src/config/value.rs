@@ -215,7 +215,10 @@ impl FromStr for Keep {
             return Ok(Self(None));
         }
         let digits = text.strip_suffix(" days").or_else(|| text.strip_suffix(" day")).ok_or_else(bad)?;
-        digits.trim().parse().map(|days| Self(Some(days))).map_err(|_| bad())
+        match digits.trim().parse().map_err(|_| bad())? {
+            0 => Err(format!("a term has one day at least; write '1 day' instead of '{text}'")),
+            days => Ok(Self(Some(days))),
+        }
     }
 }
 

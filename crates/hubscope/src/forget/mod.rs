@@ -83,7 +83,9 @@ async fn carry_out(place: &Place<'_>, request: Kept, tell: Tell<'_>) -> Result<C
     certificate.parts_rewritten = rewritten.parts_taken;
     fail::fail_point!("forget::tables");
     step(3);
-    certificate.derived_removed = rollups.forget().await?;
+    let until = |hub: &str, name: &str| erasures.until(hub, name);
+    certificate.derived_removed = rollups.forget(&until).await?;
+    fail::fail_point!("forget::derived");
     step(4);
     let names = |text: &[u8], hub: &str| mentions(text, |name| erasures.covers(hub, name, erasure.asked));
     certificate.answers_forgotten = pipeline.forget_answers(&names)?;
@@ -99,7 +101,9 @@ async fn carry_out(place: &Place<'_>, request: Kept, tell: Tell<'_>) -> Result<C
     fail::fail_point!("forget::versions");
     step(6);
     let (rows, found) = look_through(&pipeline.store, removal).await?;
-    certificate.rows_looked_through = rows;
+    let (rows_kept, found_kept) = tokio::task::block_in_place(|| rollups.look_through(&until))?;
+    certificate.rows_looked_through = rows + rows_kept;
+    let found = found + found_kept;
     if found > 0 {
         bail!("{found} rows of this person are still there after everything was done; nothing is certified, ask again");
     }
