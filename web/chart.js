@@ -70,7 +70,7 @@ class Chart {
   /** The specification with as many rows as there is room for; periods always have room. */
   fitted(height) {
     const isRanking = this.spec.usermeta.stops.some((stop) => stop.from === undefined);
-    if (!isRanking) return this.spec;
+    if (!isRanking || this.spec.usermeta.field) return this.spec;
     const rows = Math.max(Math.floor(height / ROW_HEIGHT), 1);
     this.stops = this.spec.usermeta.stops.slice(0, rows);
     if (this.at !== null && this.at >= rows) this.at = rows - 1;
@@ -123,6 +123,12 @@ class Chart {
   under(event) {
     const box = this.canvas.getBoundingClientRect();
     const [left, top] = this.view.origin();
+    const { field } = this.spec.usermeta;
+    if (field) {
+      const place = Math.floor(((event.clientX - box.left - left) / this.view.width()) * field.places);
+      const line = Math.floor(((event.clientY - box.top - top) / this.view.height()) * field.lines);
+      return this.square(line, place);
+    }
     const isTime = this.stops[0]?.from !== undefined;
     if (!isTime) {
       const share = (event.clientY - box.top - top) / this.view.height();
@@ -132,6 +138,18 @@ class Chart {
     const time = Number(this.view.scale("x").invert(event.clientX - box.left - left));
     const at = this.stops.findIndex((stop) => stop.from <= time && time < stop.to);
     return at < 0 ? null : at;
+  }
+
+  /** The stop of a square; null where there is none. */
+  square(line, place) {
+    const at = this.stops.findIndex((stop) => stop.line === line && stop.place === place);
+    return at < 0 ? null : at;
+  }
+
+  /** The stop one line away, at the same place if there is one; else the next one. */
+  beside(at, lines) {
+    const { line, place } = this.stops[at];
+    return line === undefined ? at + lines : (this.square(line + lines, place) ?? at + lines);
   }
 
   limits() {
@@ -161,7 +179,7 @@ class Chart {
     const at = this.at ?? last;
     const page = Math.max(Math.round(last / 10), 1);
     const to = {
-      ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1,
+      ArrowRight: at + 1, ArrowDown: this.beside(at, 1), ArrowLeft: at - 1, ArrowUp: this.beside(at, -1),
       PageDown: at + page, PageUp: at - page, Home: 0, End: last, Escape: null,
     }[event.key];
     if (to === undefined) return;

@@ -7,8 +7,9 @@
 //! cargo run --release --package store --example growth -- compact
 //! ```
 //!
-//! Time is simulated: times are those that events would have, and what would be a flush every fifteen minutes comes one
-//! after the other. Parts and commits are real, on the disk of `TMPDIR`.
+//! Time is simulated: times are those that events would have, what would be a flush every fifteen minutes comes one
+//! after the other, and with each day that passes the files of the log grow a day older. Parts and commits are real, on
+//! the disk of `TMPDIR`. Tables are opened by a process that does nothing else.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -94,6 +95,20 @@ fn files_on_disk(root: &Path) -> usize {
     count
 }
 
+/// Makes the files of the log a day older: the store removes them by their age.
+fn age_log(root: &Path) -> std::io::Result<()> {
+    for table in Table::ALL {
+        for entry in std::fs::read_dir(root.join("tables").join(table.name()).join("_delta_log"))? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                let file = std::fs::File::options().write(true).open(entry.path())?;
+                file.set_modified(entry.metadata()?.modified()? - Duration::from_secs(86_400))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Fifty users, who come on working days between 8 and 18 o'clock: a few events in most quarters of an hour then.
 async fn year(root: &Path, flushes_max: usize) -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::open(root, options(), &revision().columns).await?;
@@ -121,6 +136,7 @@ async fn year(root: &Path, flushes_max: usize) -> Result<(), Box<dyn std::error:
                 break 'year;
             }
         }
+        age_log(root)?;
     }
     let figures = store.status();
     println!("{flushes} flushes of {position} events, in {:.0} s", begun.elapsed().as_secs_f64());
@@ -128,11 +144,22 @@ async fn year(root: &Path, flushes_max: usize) -> Result<(), Box<dyn std::error:
     println!("files on disk, the log's and those still kept for readers included: {}", files_on_disk(root));
     println!("memory: {}", memory());
     drop(store);
-    opened(root, position).await
+    opened(root, position)
 }
 
-/// Opens the tables, and counts by reading one column of every row.
-async fn opened(root: &Path, expected: u64) -> Result<(), Box<dyn std::error::Error>> {
+/// Runs this program again, so that the memory it tells of is that of `command` alone.
+fn again(command: &str, root: &Path, expected: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let program = std::env::current_exe()?;
+    let child = std::process::Command::new(program).arg(command).arg(root).arg(expected.to_string()).status()?;
+    if child.success() { Ok(()) } else { Err(format!("{command} failed").into()) }
+}
+
+fn opened(root: &Path, expected: u64) -> Result<(), Box<dyn std::error::Error>> {
+    again("open-here", root, expected)
+}
+
+/// Opens the tables, and counts by what the log knows.
+async fn open_here(root: &Path, expected: u64) -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
     let store = Store::open(root, options(), &revision().columns).await?;
     let open = begun.elapsed();
@@ -205,7 +232,7 @@ async fn start(root: &Path, rows: usize, links: usize) -> Result<(), Box<dyn std
     }
     std::fs::write(log.join(format!("{next:020}.json")), lines)?;
     println!("{} rows in {links} files of {} bytes", rows * links, part.size);
-    opened(root, (rows * links) as u64).await
+    opened(root, (rows * links) as u64)
 }
 
 /// Makes small parts, then compacts them in a process that does nothing else, so that its memory is compaction's.
@@ -224,11 +251,8 @@ async fn compact(root: &Path, parts: usize, rows_a_part: usize) -> Result<(), Bo
     }
     println!("{position} events in {parts} parts of {} bytes", store.status().events.bytes);
     drop(store);
-    let child = std::process::Command::new(std::env::current_exe()?).arg("compact-here").arg(root).status()?;
-    if !child.success() {
-        return Err("the compaction failed".into());
-    }
-    opened(root, position).await
+    again("compact-here", root, position)?;
+    opened(root, position)
 }
 
 /// Compacts what lies in `root`.
@@ -252,10 +276,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number =
         |index: usize, default: usize| arguments.get(index).and_then(|text| text.parse().ok()).unwrap_or(default);
-    if let [command, folder] = arguments.as_slice()
-        && command == "compact-here"
-    {
-        return compact_here(Path::new(folder)).await;
+    match arguments.as_slice() {
+        [command, folder, _] if command == "compact-here" => return compact_here(Path::new(folder)).await,
+        [command, folder, rows] if command == "open-here" => return open_here(Path::new(folder), rows.parse()?).await,
+        _ => {}
     }
     let folder = std::env::temp_dir().join(format!("hubscope-growth-{}", std::process::id()));
     let outcome = match arguments.first().map(String::as_str) {

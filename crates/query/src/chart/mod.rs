@@ -7,6 +7,7 @@
 
 mod data;
 mod dates;
+mod heat;
 mod plot;
 mod ranking;
 mod scale;
@@ -68,6 +69,14 @@ impl Size {
             Self::Page => 25,
         }
     }
+
+    /// Lines of a field of squares; the rest is said in words.
+    fn lines(self) -> usize {
+        match self {
+            Self::Narrow | Self::Card => 12,
+            Self::Page => 36,
+        }
+    }
 }
 
 /// Height of a line of text; its letters are 12 units high.
@@ -80,6 +89,7 @@ pub fn svg(kpi: &Kpi, answer: &KpiAnswer, size: Size) -> String {
         ChartKind::Stacked => series::draw(kpi, answer, size, series::Marks::Stacked),
         ChartKind::Line => series::draw(kpi, answer, size, series::Marks::Lines),
         ChartKind::Ranking => ranking::draw(kpi, answer, size),
+        ChartKind::Heat => heat::draw(kpi, answer, size),
     };
     frame(kpi, answer, size, height, &body)
 }
@@ -103,6 +113,7 @@ fn frame(kpi: &Kpi, answer: &KpiAnswer, size: Size, height: f64, body: &str) -> 
         ChartKind::Line => "line",
         ChartKind::Stacked => "stacked",
         ChartKind::Ranking => "ranking",
+        ChartKind::Heat => "heat",
     };
     let mut out = String::new();
     let _ = write!(
@@ -123,7 +134,7 @@ fn frame(kpi: &Kpi, answer: &KpiAnswer, size: Size, height: f64, body: &str) -> 
 /// What cannot be heard from the title: axes, what is unfinished, what was left out.
 fn description(kpi: &Kpi, answer: &KpiAnswer) -> String {
     let mut sentences = vec![answer.reading.clone()];
-    if kpi.chart != ChartKind::Ranking {
+    if !matches!(kpi.chart, ChartKind::Ranking | ChartKind::Heat) {
         sentences.push(format!("Vertical axis: {}, from 0. Horizontal axis: time, {}.", kpi.unit, zone(answer)));
     }
     sentences.extend(answer.notes.iter().cloned());

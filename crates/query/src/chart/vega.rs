@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::data::{Data, Period};
 use super::text::plain;
-use super::{Size, ranking, step_word, zone};
+use super::{Size, heat, ranking, step_word, zone};
 use crate::kpi::{ChartKind, Kpi, KpiAnswer};
 
 const SCHEMA: &str = "https://vega.github.io/schema/vega-lite/v6.json";
@@ -22,6 +22,7 @@ const BARS_MAX: usize = 200;
 pub fn vega_lite(kpi: &Kpi, answer: &KpiAnswer) -> Value {
     match kpi.chart {
         ChartKind::Ranking => ranked(kpi, answer),
+        ChartKind::Heat => field(kpi, answer),
         _ => over_time(kpi, answer),
     }
 }
@@ -229,6 +230,62 @@ fn ranked(kpi: &Kpi, answer: &KpiAnswer) -> Value {
     let mut drawn = document(kpi, answer, json!({"figures": figures}), layers, stops);
     if let Some(object) = drawn.as_object_mut() {
         object.insert("data".to_owned(), json!({"name": "figures"}));
+    }
+    drawn
+}
+
+fn field(kpi: &Kpi, answer: &KpiAnswer) -> Value {
+    let field = heat::Field::of(answer, Size::Page);
+    if field.largest <= 0.0 {
+        return document(kpi, answer, json!({"figures": []}), vec![nothing()], Vec::new());
+    }
+    let squares = field.squares.iter().enumerate();
+    let figures: Vec<Value> = squares
+        .clone()
+        .map(|(at, square)| {
+            json!({
+                "at": at, "line": field.lines.get(square.line), "place": field.places.get(square.place),
+                "value": number(square.value), "share": square.share, "read": square.read_out(kpi),
+            })
+        })
+        .collect();
+    let stops = squares.map(
+        |(at, square)| json!({"at": at, "line": square.line, "place": square.place, "read": square.read_out(kpi)}),
+    );
+    let words = |of: &str, shown: &[String], axis: Value| json!({"field": of, "type": "ordinal", "scale": {"domain": shown, "padding": 0.03}, "axis": axis});
+    let axis = |more: Value| {
+        let mut axis = json!({"title": null, "domain": false, "ticks": false, "labelOverlap": true, "labelLimit": 90});
+        if let (Some(axis), Value::Object(more)) = (axis.as_object_mut(), more) {
+            axis.extend(more);
+        }
+        axis
+    };
+    let below = json!({
+        "labelAngle": 0, "orient": "bottom", "title": field.fullest(kpi), "titleAnchor": "start", "titlePadding": 4,
+    });
+    let across = words("place", &field.places, axis(below));
+    let down = words("line", &field.lines, axis(json!({})));
+    let layer = json!({
+        "data": {"name": "figures"},
+        "mark": {"type": "rect"},
+        "encoding": {
+            "x": across,
+            "y": down,
+            "opacity": {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0, 1]},
+                        "legend": null},
+            "tooltip": {"field": "read", "type": "nominal"},
+        },
+    });
+    let chosen = json!({
+        "data": {"name": "figures"},
+        "transform": [{"filter": "datum.at === chosen"}],
+        "mark": {"type": "rect", "style": "cursor", "filled": false},
+        "encoding": {"x": across, "y": down},
+    });
+    let size = json!({"lines": field.lines.len(), "places": field.places.len()});
+    let mut drawn = document(kpi, answer, json!({"figures": figures}), vec![layer, chosen], stops.collect());
+    if let Some(meta) = drawn.get_mut("usermeta").and_then(Value::as_object_mut) {
+        meta.insert("field".to_owned(), size);
     }
     drawn
 }

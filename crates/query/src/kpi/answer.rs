@@ -171,6 +171,7 @@ impl KpiAnswer {
             document.insert(name.to_owned(), value);
         };
         put("id", self.id.as_str().into());
+        put("from_rollup", self.is_from_rollup.into());
         put("question", kpi.question.as_str().into());
         put("unit", kpi.unit.as_str().into());
         put("grain", json!(kpi.grain));

@@ -4,7 +4,7 @@ use event::Day;
 
 use super::params::{Parameter, ParameterKind, Params};
 use super::range::TimeRange;
-use super::{CatalogueError, Grain, HeadlineKind, Kpi, OwnFile, Shape};
+use super::{CatalogueError, ChartKind, Grain, HeadlineKind, Kpi, OwnFile, Shape};
 use crate::answer::Answer;
 use crate::engine::Engine;
 use crate::error::QueryError;
@@ -84,6 +84,10 @@ fn examples(kpi: &Kpi) -> Params {
 /// What a statement has to answer with, by what the file says of it.
 fn columns(kpi: &Kpi, answer: &Answer) -> Result<(), String> {
     let has: Vec<&str> = answer.columns.iter().map(|column| column.name.as_str()).collect();
+    if kpi.chart == ChartKind::Heat && has.len() < 4 {
+        let has = has.join(", ");
+        return Err(format!("the statement answers with {has}; a field needs a line, a place, a name and a number"));
+    }
     if kpi.grain == Grain::None {
         return match has.len() {
             0 | 1 => Err(format!("the statement answers with {}; a name and a number are needed", has.join(", "))),

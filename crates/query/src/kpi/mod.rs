@@ -131,6 +131,8 @@ pub enum ChartKind {
     Stacked,
     /// A horizontal bar for each row, longest first.
     Ranking,
+    /// A field of squares, lines by places.
+    Heat,
 }
 
 /// What the rows of a time series say of a period.

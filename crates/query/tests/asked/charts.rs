@@ -3,7 +3,7 @@
 use query::chart::{Size, svg, svg_document};
 use query::{Catalogue, Params, Scope};
 
-use crate::sandbox::{Sandbox, at, launch, launch_of, on};
+use crate::sandbox::{Sandbox, at, launch, launch_of, on, server_action};
 
 async fn drawn(sandbox: &Sandbox, id: &str, params: &[(&str, &str)], size: Size) -> String {
     let catalogue = Catalogue::builtin();
@@ -42,6 +42,51 @@ async fn a_ranking_shows_hostile_names_as_text() {
     insta::assert_snapshot!("ranking", pretty(&svg));
 }
 
+/// A Saturday on which one server ran from 9 to 12, and another from 11 to 12.
+#[tokio::test]
+async fn a_field_has_a_square_for_each_hour_of_a_weekday() {
+    let mut sandbox = Sandbox::new().await;
+    for (user, start) in [("ada", "2024-03-30T09:00:00Z"), ("bob", "2024-03-30T11:00:00Z")] {
+        let stop = at("2024-03-30T12:00:00Z");
+        sandbox.acknowledge(vec![server_action(at(start), "start", user), server_action(stop, "stop", user)]);
+    }
+    let params = [("from", "2024-03-30"), ("to", "2024-03-31")];
+    let svg = drawn(&sandbox, "usage-heatmap", &params, Size::Narrow).await;
+    well_formed(&svg);
+    let opacities: Vec<&str> = svg.split("opacity=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let expected: Vec<&str> = (0..24)
+        .map(|hour| {
+            ["0.04", "0.57", "1.00"]
+                [[(9, 12), (11, 12)].iter().filter(|(from, to)| (*from..*to).contains(&hour)).count()]
+        })
+        .collect();
+    assert_eq!(opacities, expected);
+    insta::assert_snapshot!("heat", pretty(&svg));
+}
+
+/// Newcomers of three months; of those of January, with 20 of them, half came again in February and a quarter in March.
+#[tokio::test]
+async fn a_field_of_months_has_a_line_for_each() {
+    let mut sandbox = Sandbox::new().await;
+    let start = |month: u32, user: i64| {
+        server_action(at(&format!("2024-{month:02}-10T12:00:{user:02}Z")), "start", &format!("user-{user}"))
+    };
+    let january = (0..20)
+        .map(|user| start(1, user))
+        .chain((0..10).map(|user| start(2, user)))
+        .chain((0..5).map(|user| start(3, user)));
+    // Of February's two newcomers nothing can be said.
+    let february = (40..42).flat_map(|user| [start(2, user), start(3, user)]);
+    sandbox.acknowledge(january.chain(february).collect());
+    let params = [("from", "2024-01-01"), ("to", "2024-04-01")];
+    let svg = drawn(&sandbox, "retention-cohort", &params, Size::Page).await;
+    well_formed(&svg);
+    let squares: Vec<&str> =
+        svg.split("<rect").skip(1).filter_map(|rest| rest.split("<title>").nth(1)?.split("</title>").next()).collect();
+    assert_eq!(squares, ["\u{2068}2024-01 in 2024-02\u{2069}: 50 %", "\u{2068}2024-01 in 2024-03\u{2069}: 25 %"]);
+    assert!(svg.contains(">1</text>") && svg.contains(">2</text>") && svg.contains("2024-01\u{2069}</text>"), "{svg}");
+}
+
 #[tokio::test]
 async fn every_chart_of_every_size_is_well_formed_and_named() {
     let mut sandbox = Sandbox::new().await;
@@ -55,10 +100,11 @@ async fn every_chart_of_every_size_is_well_formed_and_named() {
             ("launches", vec![("from", "2021-01-01"), ("to", "2023-06-01")]),
             ("top-repos", vec![("from", "2021-01-01")]),
             ("repo-history", vec![("repo", "o1/n"), ("months", "24")]),
+            ("repo-survival", vec![("from", "2021-01-01"), ("to", "2023-06-01")]),
         ] {
             let svg = drawn(&sandbox, id, &params, size).await;
             well_formed(&svg);
-            assert!(svg.contains("UTC") && svg.contains("launches") && svg.contains("role=\"img\""), "{id} {size:?}");
+            assert!(svg.contains("UTC") && svg.contains("launch") && svg.contains("role=\"img\""), "{id} {size:?}");
             assert!(svg.len() < 60_000, "{id} {size:?}: {} bytes", svg.len());
             assert_eq!(svg.matches("<desc").count(), 1);
         }

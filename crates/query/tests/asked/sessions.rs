@@ -242,7 +242,9 @@ async fn check_heat(hub: &Simulated) {
     }
     assert_eq!(document["rows"].as_array().unwrap().len(), there.len());
     for row in document["rows"].as_array().unwrap() {
-        let cell = (row["weekday"].as_i64().unwrap(), row["hour"].as_i64().unwrap());
+        let weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+        let weekday = weekdays.iter().position(|name| row["weekday"] == *name).unwrap() as i64 + 1;
+        let cell = (weekday, row["hour"].as_i64().unwrap());
         let mean = ran.get(&cell).copied().unwrap_or(0) as f64 / there[&cell] as f64;
         assert!(agree(row["value"].as_f64().unwrap(), mean), "{cell:?}: {row} {mean}");
     }
