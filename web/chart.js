@@ -46,6 +46,7 @@ function themed(spec) {
   config.range.category = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-rest"].map(colour);
   config.style.before.color = text;
   config.style.gap.color = text;
+  config.style.whisker.color = text;
   config.style.cursor.color = colour("--alive");
   config.style.name.color = text;
   config.style.value.color = quiet;

@@ -1,5 +1,5 @@
-//! A field of squares, lines by places: the fuller the colour, the larger the number. The first two columns are line and
-//! place, the last two name and number.
+//! A field of squares, lines by places: the fuller the colour, the larger the number. The first two columns are line
+//! and place, the last two name and number.
 
 use std::fmt::Write as _;
 

@@ -57,6 +57,7 @@ fn config() -> Value {
         "range": {"category": ["#1d3f8f", "#d9760f", "#17a08a", "#7a1f55", "#8b95a1"]},
         "style": {
             "before": {"color": "#1b2026", "strokeOpacity": 0.75, "strokeWidth": 1.25},
+            "whisker": {"color": "#1b2026"},
             "gap": {"color": "#1b2026", "fillOpacity": 0.05},
             "cursor": {"color": "#b34e00", "strokeWidth": 2},
             "name": {"color": "#1b2026", "fontSize": 12},
@@ -82,6 +83,9 @@ fn over_time(kpi: &Kpi, answer: &KpiAnswer) -> Value {
         layers.push(surfaces(kpi, answer, &data));
     } else {
         layers.extend(lines(kpi, answer, &data));
+    }
+    if data.bounds.iter().flatten().any(|(low, high)| low < high) {
+        layers.push(whiskers(kpi, answer, &data));
     }
     if !data.before.is_empty() {
         let interpolate = if has_bars { "step" } else { "linear" };
@@ -136,7 +140,12 @@ fn datasets(kpi: &Kpi, data: &Data, is_stacked: bool) -> Value {
     let before = data.before.iter().zip(&data.periods);
     let before: Vec<Value> =
         before.map(|(value, period)| json!({"middle": middle(*period), "value": value.map(number)})).collect();
-    json!({"figures": figures, "gaps": gaps, "periods": periods, "before": before})
+    let bounds = data.bounds.iter().zip(&data.periods).filter_map(|(bounds, period)| {
+        let (low, high) = bounds.filter(|(low, high)| low < high)?;
+        Some(json!({"middle": middle(*period), "low": number(low), "high": number(high)}))
+    });
+    let bounds: Vec<Value> = bounds.collect();
+    json!({"figures": figures, "gaps": gaps, "periods": periods, "before": before, "bounds": bounds})
 }
 
 fn bars(kpi: &Kpi, answer: &KpiAnswer, data: &Data) -> Value {
@@ -185,6 +194,18 @@ fn lines(kpi: &Kpi, answer: &KpiAnswer, data: &Data) -> Vec<Value> {
         layer(json!({"type": "point", "filled": true}), "datum.alone"),
         layer(json!({"type": "point", "filled": true, "size": 60}), "datum.middle === chosen"),
     ]
+}
+
+/// From the least possible value to the greatest.
+fn whiskers(kpi: &Kpi, answer: &KpiAnswer, data: &Data) -> Value {
+    json!({
+        "data": {"name": "bounds"},
+        "mark": {"type": "rule", "style": "whisker", "strokeWidth": 1.25},
+        "encoding": {
+            "x": time("middle", &axis(kpi, answer)),
+            "y": value("low", kpi, data), "y2": {"field": "high"},
+        },
+    })
 }
 
 /// A chart without a row still says so.

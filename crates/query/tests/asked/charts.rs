@@ -1,7 +1,8 @@
 //! Charts: small ones pinned whole, hostile names harmless, every size readable.
 
-use query::chart::{Size, svg, svg_document};
+use query::chart::{Size, svg, svg_document, vega_lite};
 use query::{Catalogue, Params, Scope};
+use serde_json::{Value, json};
 
 use crate::sandbox::{Sandbox, at, launch, launch_of, on, server_action};
 
@@ -85,6 +86,30 @@ async fn a_field_of_months_has_a_line_for_each() {
         svg.split("<rect").skip(1).filter_map(|rest| rest.split("<title>").nth(1)?.split("</title>").next()).collect();
     assert_eq!(squares, ["\u{2068}2024-01 in 2024-02\u{2069}: 50 %", "\u{2068}2024-01 in 2024-03\u{2069}: 25 %"]);
     assert!(svg.contains(">1</text>") && svg.contains(">2</text>") && svg.contains("2024-01\u{2069}</text>"), "{svg}");
+}
+
+/// The interactive chart shows what the static one shows: the bounds of what is not known exactly, squares in order.
+#[tokio::test]
+async fn the_specification_has_bounds_and_squares() {
+    let mut sandbox = Sandbox::new().await;
+    let (start, now) = (at("2024-03-30T09:00:00Z"), at("2024-03-30T12:00:00Z"));
+    sandbox.acknowledge_at(now, vec![server_action(start, "start", "ada")]);
+    sandbox.clock.set(now);
+    let catalogue = Catalogue::builtin();
+    let specified = async |id: &str| {
+        let params: Params = [("from", "2024-03-30"), ("to", "2024-03-31")].into_iter().collect();
+        let kpi = catalogue.get(id).unwrap();
+        vega_lite(kpi, &sandbox.engine.kpi(kpi, &params, &Scope::All).await.unwrap())
+    };
+    let hours = specified("session-hours").await;
+    let bounds = &hours["datasets"]["bounds"];
+    assert_eq!((&bounds[0]["low"], &bounds[0]["high"], &bounds[1]), (&0.into(), &3.into(), &Value::Null), "{hours}");
+    let field = specified("usage-heatmap").await;
+    assert_eq!(field["usermeta"]["field"], json!({"lines": 1, "places": 12}), "{field}");
+    let stops = field["usermeta"]["stops"].as_array().unwrap();
+    let places: Vec<i64> = stops.iter().filter_map(|stop| stop["place"].as_i64()).collect();
+    assert_eq!(places, (0..12).collect::<Vec<_>>());
+    assert_eq!(field["datasets"]["figures"][9]["read"], "\u{2068}Saturday 09:00\u{2069}: 1 server on average");
 }
 
 #[tokio::test]
