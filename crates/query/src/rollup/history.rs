@@ -314,6 +314,12 @@ impl Engine {
         let mut base = self.brought_up(self.base_of_now(), tell).await?;
         let known = self.known_at_length(&self.snapshot()).await?;
         let former = Arc::clone(&known.past);
+        if let Some(id) = former.ids().find(|id| !base.cells.contains_key(id)) {
+            return Err(QueryError::Data(format!(
+                "there are kept facts of days in a zone '{}' that is unknown",
+                id.zone
+            )));
+        }
         let (mut next, forgotten) = former.next(&base, &known, cutoff, from);
         if next != *former {
             next.generation += u64::from(next.days() != former.days());
@@ -389,15 +395,22 @@ impl Engine {
 
     /// The kept days of a cell, to begin it with.
     pub(super) async fn kept_cell(&self, id: &CellId, history: &History) -> Result<Cell, QueryError> {
-        let folder = self.folder_of_history()?;
-        let (Some(past), Some(folder)) = (history.past(id).cloned(), folder) else { return Ok(Cell::default()) };
+        let Some(past) = history.past(id).cloned() else { return Ok(Cell::default()) };
+        let Some(folder) = self.folder_of_history()? else { return Ok(Cell::default()) };
         let rollup = id.rollup;
         let read = move || match folder.manifest()? {
             Some(manifest) => cell_of(&folder, &manifest, &past.stem, rollup),
             None => Ok(Cell::default()),
         };
         let read = tokio::task::spawn_blocking(read).await.map_err(fault)?;
-        read.map_err(|damaged| QueryError::Data(damaged.to_string()))
+        read.map_err(|damaged| {
+            // From now on everything is answered as if nothing were kept, and nothing is added to it.
+            let mut keeping = self.rollups().keeping();
+            keeping.damaged = Some(damaged.to_string());
+            keeping.history = Arc::default();
+            self.coverage().forget_newest();
+            QueryError::Data(damaged.to_string())
+        })
     }
 
     /// Where facts are kept, if anywhere.

@@ -264,6 +264,8 @@ async fn nothing_is_added_to_what_is_damaged() {
             let told = match folder {
                 "facts" => {
                     assert!(engine.load_history(sandbox.store.history("facts")).is_err());
+                    // Facts of the events that are there are made nevertheless.
+                    engine.refresh_rollups(&|_| {}).await.unwrap();
                     engine.keep_history(&cutoff, None, &|_| {}).await.unwrap_err().to_string()
                 }
                 _ => sessions
@@ -278,4 +280,20 @@ async fn nothing_is_added_to_what_is_damaged() {
         }
         std::fs::write(&manifest, &whole).unwrap();
     }
+    // A file of a month: what it held is missing from the second try on, and nothing is added.
+    let folder = sandbox.store.history("facts");
+    let names = folder.manifest().unwrap().unwrap().files.into_keys();
+    let month = folder.path(&names.last().unwrap());
+    let whole = std::fs::read(&month).unwrap();
+    std::fs::write(&month, &whole[1..]).unwrap();
+    let (engine, _) = life(&sandbox, &sandbox.store.derived("nothing"));
+    let told = engine.refresh_rollups(&|_| {}).await.unwrap_err().to_string();
+    assert!(told.contains(&month.file_name().unwrap().to_string_lossy().into_owned()), "{told}");
+    engine.refresh_rollups(&|_| {}).await.unwrap();
+    assert!(engine.keep_history(&cutoff, None, &|_| {}).await.is_err());
+    assert_eq!(ask(&engine, "starts", &Scope::All).await, "2024-01-31,;2024-02-01,;2024-02-02,");
+    std::fs::write(&month, &whole).unwrap();
+    let (engine, _) = life(&sandbox, &sandbox.store.derived("nothing"));
+    engine.refresh_rollups(&|_| {}).await.unwrap();
+    assert_eq!(ask(&engine, "starts", &Scope::All).await, "2024-01-31,2;2024-02-01,4;2024-02-02,");
 }
