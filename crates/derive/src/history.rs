@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringViewArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringViewArray, TimestampMicrosecondArray, new_null_array,
+};
 use arrow::compute::{SortColumn, cast, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
@@ -284,16 +286,18 @@ fn bytes_of(rows: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
     Ok(bytes)
 }
 
-/// The rows of a file. A column more than is known is let be; one that is missing is damage.
+/// The rows of a file. A column more than is known is let be; one that came later than the file is null in it, and one
+/// that every row needs is damage where it is missing.
 fn rows_of(bytes: Vec<u8>) -> Result<RecordBatch, String> {
     let told = |error: &dyn std::fmt::Display| error.to_string();
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(|error| told(&error))?;
     let (of, mut batches) = (schema(), Vec::new());
     for batch in reader.build().map_err(|error| told(&error))? {
         let batch = batch.map_err(|error| told(&error))?;
-        let columns = of.fields().iter().map(|field| {
-            let column = batch.column_by_name(field.name()).ok_or(format!("it has no column '{}'", field.name()))?;
-            cast(column, field.data_type()).map_err(|error| told(&error))
+        let columns = of.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+            Some(column) => cast(column, field.data_type()).map_err(|error| told(&error)),
+            None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
+            None => Err(format!("it has no column '{}'", field.name())),
         });
         let columns = columns.collect::<Result<Vec<ArrayRef>, String>>()?;
         batches.push(RecordBatch::try_new(Arc::clone(&of), columns).map_err(|error| told(&error))?);
@@ -370,4 +374,40 @@ fn sessions(batch: &RecordBatch) -> Vec<(Arc<str>, Server, Session)> {
         (columns.hub.value(row).into(), server, columns.session(row))
     };
     (0..batch.num_rows()).map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::batch;
+
+    #[test]
+    fn a_file_from_before_a_column_opens_and_one_without_a_start_does_not() {
+        let at = EventTime::from_micros;
+        let session = Session {
+            start_low: at(1),
+            start: at(1),
+            start_known_by: StartKnownBy::Event,
+            hub_started: Some(at(0)),
+            end_low: at(7),
+            end: Some(at(7)),
+            end_high: Some(at(7)),
+            end_known_by: EndKnownBy::Stop,
+            last_activity: Some(at(5)),
+            flags: Flags::default(),
+            start_id: None,
+            end_id: None,
+        };
+        let server = Server { user: "ada".into(), name: "".into() };
+        let whole = batch("lab", None, &[(server.clone(), session)]).unwrap();
+        assert_eq!(rows_of(bytes_of(&whole).unwrap()).unwrap(), whole);
+        let without = |name: &str| {
+            let kept: Vec<usize> =
+                (0..whole.num_columns()).filter(|at| whole.schema().field(*at).name() != name).collect();
+            rows_of(bytes_of(&whole.project(&kept).unwrap()).unwrap())
+        };
+        let read = without("hub_started").unwrap();
+        assert_eq!(sessions(&read), [("lab".into(), server, Session { hub_started: None, ..session })]);
+        assert_eq!(without("start").unwrap_err(), "it has no column 'start'");
+    }
 }

@@ -25,6 +25,12 @@ use store::{Options, Rows, Store, Table};
 const BEGIN: i64 = 1_735_689_600_000_000;
 const MINUTE: i64 = 60_000_000;
 
+/// Rows whose texts are 64 MiB.
+const ROWS_A_FLUSH: usize = 260_000;
+
+/// Memory is told after so many flushes of the year.
+const FLUSHES_TOLD: usize = 2_000;
+
 /// Steele and others' SplitMix64.
 struct Random(u64);
 
@@ -132,6 +138,9 @@ async fn year(root: &Path, flushes_max: usize) -> Result<(), Box<dyn std::error:
                 store.compact().await?;
             }
             most = most.max(live_files(&store));
+            if flushes % FLUSHES_TOLD == 0 {
+                println!("after {flushes} flushes: {}", memory());
+            }
             if flushes == flushes_max {
                 break 'year;
             }
@@ -175,14 +184,28 @@ async fn open_here(root: &Path, expected: u64) -> Result<(), Box<dyn std::error:
     Ok(())
 }
 
+/// The same with parts of a `scale`th of the size.
+fn scaled(scale: usize) -> Options {
+    let (scale, whole) = (scale as u64, options());
+    Options {
+        part_bytes_max: whole.part_bytes_max / scale,
+        part_bytes_small: whole.part_bytes_small / scale,
+        part_rows_small: whole.part_rows_small / scale,
+        month_bytes_min: whole.month_bytes_min / scale,
+        ..whole
+    }
+}
+
 /// A flush is 64 MiB of texts; at full speed some hundred of them come in a day. Their sizes decide how many files are
-/// left, and so do the months, of which a day has one.
-async fn day(root: &Path, flushes: usize, rows_a_flush: usize) -> Result<(), Box<dyn std::error::Error>> {
-    let store = Store::open(root, options(), &revision().columns).await?;
+/// left, and so do the months, of which a day has one. A `scale`th of the rows in parts of a `scale`th of the size makes
+/// as many files in a `scale`th of the time.
+async fn day(root: &Path, flushes: usize, scale: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let rows_a_flush = ROWS_A_FLUSH / scale;
+    let store = Store::open(root, scaled(scale), &revision().columns).await?;
     store.attach(CollectorId::of_journal(1));
     let (mut random, revision, mut position) = (Random(1), revision(), 0);
     let begun = Instant::now();
-    let mut bytes = 0;
+    let (mut bytes, mut most) = (0, 0);
     for flush in 0..flushes {
         let from = BEGIN + flush as i64 * (1_440 * MINUTE / flushes as i64);
         let rows: Vec<Row> = (0..rows_a_flush).map(|at| row(&revision, from + at as i64 * 100, &mut random)).collect();
@@ -192,6 +215,7 @@ async fn day(root: &Path, flushes: usize, rows_a_flush: usize) -> Result<(), Box
         store.acknowledge(Position(position), rows);
         position += count;
         store.flush().await?;
+        most = most.max(live_files(&store));
         if store.status().small_parts >= options().parts_small_max {
             store.compact().await?;
         }
@@ -201,7 +225,7 @@ async fn day(root: &Path, flushes: usize, rows_a_flush: usize) -> Result<(), Box
         "{flushes} flushes of {position} events with {bytes} bytes of texts, in {:.0} s",
         begun.elapsed().as_secs_f64()
     );
-    println!("live files: {}, {} bytes", live_files(&store), store.status().events.bytes);
+    println!("live files: {} at the end, {most} at most; {} bytes", live_files(&store), store.status().events.bytes);
     println!("memory: {}", memory());
     Ok(())
 }
@@ -284,10 +308,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("hubscope-growth-{}", std::process::id()));
     let outcome = match arguments.first().map(String::as_str) {
         Some("year") => year(&folder, number(1, usize::MAX)).await,
-        Some("day") => day(&folder, number(1, 400), number(2, 260_000)).await,
+        Some("day") => day(&folder, number(1, 400), number(2, 1).max(1)).await,
         Some("start") => start(&folder, number(1, 100_000), number(2, 1_000)).await,
         Some("compact") => compact(&folder, number(1, 16), number(2, 200_000)).await,
-        _ => return Err("one of: year [FLUSHES], day [FLUSHES ROWS], start [ROWS LINKS], compact [PARTS ROWS]".into()),
+        _ => return Err("one of: year [FLUSHES], day [FLUSHES SCALE], start [ROWS LINKS], compact [PARTS ROWS]".into()),
     };
     std::fs::remove_dir_all(&folder)?;
     outcome

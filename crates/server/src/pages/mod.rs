@@ -16,7 +16,7 @@ pub(crate) mod question;
 pub(crate) mod words;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use maud::html;
 use query::Scope;
@@ -26,12 +26,13 @@ use crate::pages::frame::{Frame, Place};
 use crate::router;
 
 /// Everything that has no route: a page for people, a problem document for programs.
-pub(crate) async fn nowhere(State(state): State<router::State>, headers: HeaderMap) -> Response {
+pub(crate) async fn nowhere(State(state): State<router::State>, uri: Uri, headers: HeaderMap) -> Response {
     let problem = Problem::not_found("nothing is served at this address");
     if !wants_html(&headers) {
         return problem.into_response();
     }
-    failed(&state, "", problem)
+    let steps = uri.path().matches('/').count();
+    failed(&state, &"../".repeat(steps.saturating_sub(1)), problem)
 }
 
 /// The page that tells `problem`.

@@ -183,8 +183,13 @@ async fn what_is_wrong_in_an_address_is_said_on_a_page() {
     ] {
         assert_page(&sandbox.get(path).await, status);
     }
-    let request = http::request("GET", "/nowhere", &[("accept", "text/html")], b"");
-    assert_page(&http::exchange(sandbox.address, &request).await, 404);
+    // Its style is found however deep the address that does not exist.
+    for (path, root) in [("/nowhere", ""), ("/kpis/launches", "../"), ("/a/b/c/", "../../../")] {
+        let request = http::request("GET", path, &[("accept", "text/html")], b"");
+        let answer = http::exchange(sandbox.address, &request).await;
+        assert_page(&answer, 404);
+        assert!(answer.text().contains(&format!("<link rel=\"stylesheet\" href=\"{root}assets/")), "{path}");
+    }
 }
 
 #[tokio::test]
