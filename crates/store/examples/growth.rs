@@ -197,8 +197,8 @@ fn scaled(scale: usize) -> Options {
 }
 
 /// A flush is 64 MiB of texts; at full speed some hundred of them come in a day. Their sizes decide how many files are
-/// left, and so do the months, of which a day has one. A `scale`th of the rows in parts of a `scale`th of the size makes
-/// as many files in a `scale`th of the time.
+/// left, and so do the months, of which a day has one. A `scale`th of the rows in parts of a `scale`th of the size
+/// makes as many files in a `scale`th of the time.
 async fn day(root: &Path, flushes: usize, scale: usize) -> Result<(), Box<dyn std::error::Error>> {
     let rows_a_flush = ROWS_A_FLUSH / scale;
     let store = Store::open(root, scaled(scale), &revision().columns).await?;
