@@ -25,7 +25,7 @@ use store::{Options, Rows, Store, Table};
 const BEGIN: i64 = 1_735_689_600_000_000;
 const MINUTE: i64 = 60_000_000;
 
-/// Rows whose texts are 64 MiB.
+/// Rows of a flush at full speed; their texts are 46 MiB.
 const ROWS_A_FLUSH: usize = 260_000;
 
 /// Memory is told after so many flushes of the year.
@@ -196,8 +196,8 @@ fn scaled(scale: usize) -> Options {
     }
 }
 
-/// A flush is 64 MiB of texts; at full speed some hundred of them come in a day. Their sizes decide how many files are
-/// left, and so do the months, of which a day has one. A `scale`th of the rows in parts of a `scale`th of the size
+/// A flush is some 50 MiB of texts; at full speed some hundred of them come in a day. Their sizes decide how many files
+/// are left, and so do the months, of which a day has one. A `scale`th of the rows in parts of a `scale`th of the size
 /// makes as many files in a `scale`th of the time.
 async fn day(root: &Path, flushes: usize, scale: usize) -> Result<(), Box<dyn std::error::Error>> {
     let rows_a_flush = ROWS_A_FLUSH / scale;
