@@ -128,14 +128,18 @@ impl Sessions {
     /// events must not leave.
     pub fn keep(
         &self,
-        snapshot: &Snapshot,
+        newest: &dyn Fn() -> Arc<Snapshot>,
         now: EventTime,
         from: Option<EventTime>,
         to: EventTime,
     ) -> Result<(), DeriveError> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        self.at(snapshot, now)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken while nobody is forgotten: an older one might still name them.
+        if let Err(error) = self.follow(&mut state, &newest(), now) {
+            state.forget();
+            return Err(error);
+        }
         let history = self.history(&mut state).map_err(DeriveError::History)?.clone();
         // A term that was made longer brings nothing back.
         let to = to.max(history.until);

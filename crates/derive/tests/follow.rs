@@ -94,7 +94,7 @@ impl World {
     /// Events from before `cutoff` leave; what they told is kept.
     async fn retain(&self, now: EventTime, cutoff: EventTime) {
         self.store.flush().await.unwrap();
-        self.sessions.keep(&self.store.snapshot(), now, None, cutoff).unwrap();
+        self.sessions.keep(&|| self.store.snapshot(), now, None, cutoff).unwrap();
         self.store.rewrite(Arc::new(Outdated(cutoff))).await.unwrap();
     }
 }

@@ -128,8 +128,8 @@ impl Rollups {
         let Some(to) = schemas::ALL.iter().filter_map(|schema| retention.cutoff(schema, now)).max() else {
             return Ok(());
         };
-        let (sessions, snapshot) = (Arc::clone(&self.sessions), self.store.snapshot());
-        tokio::task::spawn_blocking(move || sessions.keep(&snapshot, now, from, to)).await??;
+        let (sessions, store) = (Arc::clone(&self.sessions), Arc::clone(&self.store));
+        tokio::task::spawn_blocking(move || sessions.keep(&|| store.snapshot(), now, from, to)).await??;
         Ok(())
     }
 

@@ -51,7 +51,7 @@ async fn leave(
     let from = derived.map(|days| cutoff(days, now));
     engine.keep_history(&|schema| retention.cutoff(schema, now), from, &|_| {}).await.unwrap();
     if let Some(to) = derive::schemas::ALL.iter().filter_map(|schema| retention.cutoff(schema, now)).max() {
-        sessions.keep(&sandbox.store.snapshot(), now, from, to).unwrap();
+        sessions.keep(&|| sandbox.store.snapshot(), now, from, to).unwrap();
     }
     sandbox.store.retain(retention, now).await.unwrap();
 }
@@ -269,7 +269,7 @@ async fn nothing_is_added_to_what_is_damaged() {
                     engine.keep_history(&cutoff, None, &|_| {}).await.unwrap_err().to_string()
                 }
                 _ => sessions
-                    .keep(&sandbox.store.snapshot(), now, None, at("2024-02-20T00:00:00Z"))
+                    .keep(&|| sandbox.store.snapshot(), now, None, at("2024-02-20T00:00:00Z"))
                     .unwrap_err()
                     .to_string(),
             };
