@@ -155,6 +155,11 @@ def test_a_server_without_events_shows_what_connects_one(open_page, untouched):
         audit(page)
         if path == "/" or path.startswith("/kpi/") and path != "/kpi/":
             expect(page.get_by_role("main")).to_contain_text("from logging.handlers import HTTPHandler")
+    page = open_page("/kpi/idle-share", at=untouched)
+    audit(page)
+    waiting = page.get_by_role("region", name="No JupyterHub has told this yet")
+    expect(waiting).to_contain_text("[[hub]]")
+    expect(waiting).to_contain_text('"read:servers"')
 
 
 def test_what_was_never_sent_names_who_would_send_it(open_page, tmp_path_factory):

@@ -38,7 +38,7 @@ c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.spawner_class = "simple"
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.services = [{{"name": "tests", "api_token": {token!r}}}]
-c.JupyterHub.load_roles = [{{"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:servers"]}}]
+c.JupyterHub.load_roles = [{{"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:servers", "admin:groups"]}}]
 c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}
 c.LocalProcessSpawner.popen_kwargs = {{"start_new_session": False}}
 c.Spawner.args = ["--allow-root"]
@@ -103,11 +103,13 @@ class JupyterHub:
             self.end()
             raise
 
-    def crash(self):
-        """Kills the hub alone, and starts it again: its users' servers run on meanwhile."""
+    def crash(self, *servers: int):
+        """Kills the hub, and the processes of these servers with it; then starts it again. Other servers run on."""
         self.program.process.kill()
         self.program.process.wait()
         self.kill_proxy()
+        for server in servers:
+            os.kill(server, signal.SIGKILL)
         self.former.append(self.program)
         self.launch()
 
@@ -120,9 +122,15 @@ class JupyterHub:
     def remove(self, user: str):
         self.call("DELETE", f"/users/{quote(user, safe='')}")
 
-    def start(self, user: str, server: str = ""):
+    def join(self, group: str, user: str):
+        """Makes a group with a user in it."""
+        path = f"/groups/{quote(group, safe='')}"
+        self.call("POST", path)
+        self.call("POST", f"{path}/users", {"users": [user]})
+
+    def start(self, user: str, server: str = "", options: dict | None = None):
         """Starts a server of a user, and waits until the hub says that it is there."""
-        self.call("POST", self.server_path(user, server))
+        self.call("POST", self.server_path(user, server), options)
         until(lambda: self.server(user, server).get("ready"), START_SECONDS_MAX, f"the start of {user}'s '{server}'")
 
     def stop(self, user: str, server: str = ""):

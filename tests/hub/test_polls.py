@@ -20,6 +20,7 @@ POLL_INTERVAL = "500 ms"
 # A hub notices within half a minute that a server has died, and lists it until then.
 SEEN_SECONDS_MAX = 60
 TOKEN = "0f" * 32
+CURIOUS_TOKEN = "1f" * 32
 EXAMPLE_TOKEN = "REPLACE-WITH-openssl-rand-hex-32"
 # How soon the hub looks after its servers.
 LOOK = "c.Spawner.poll_interval = 1\n"
@@ -28,20 +29,26 @@ LOOK = "c.Spawner.poll_interval = 1\n"
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
     lines = LOOK + snippet("jupyterhub.md", "service", {EXAMPLE_TOKEN: TOKEN})
+    # Another hubscope, which may learn more.
+    lines += snippet("jupyterhub.md", "service", {EXAMPLE_TOKEN: CURIOUS_TOKEN, '"hubscope"': '"curious"'})
+    lines += snippet("jupyterhub.md", "accounts")
     hub = JupyterHub(tmp_path_factory.mktemp("hub"), HUB, lines)
     yield hub
     hub.end()
 
 
-@pytest.fixture(scope="module")
-def polling(hub, tmp_path_factory):
+def polls(hub: JupyterHub, folder: Path, token: str) -> Serve:
     """A hubscope that polls the hub, set up as the page says."""
-    folder = tmp_path_factory.mktemp("polling")
-    places = {"http://127.0.0.1:8000": f"http://127.0.0.1:{hub.port}", EXAMPLE_TOKEN: TOKEN}
+    places = {"http://127.0.0.1:8000": f"http://127.0.0.1:{hub.port}", EXAMPLE_TOKEN: token}
     toml = snippet("jupyterhub.md", "poll", places)
     config = folder / "hubscope.toml"
     config.write_text(f'{toml}poll_interval = "{POLL_INTERVAL}"\n')
-    serve = Serve(folder / "data", HUBSCOPE_CONFIG=config)
+    return Serve(folder / "data", HUBSCOPE_CONFIG=config)
+
+
+@pytest.fixture(scope="module")
+def polling(hub, tmp_path_factory):
+    serve = polls(hub, tmp_path_factory.mktemp("polling"), TOKEN)
     yield serve
     serve.end()
 
@@ -120,6 +127,52 @@ def test_a_hub_that_finds_its_server_again_ends_no_session(hub, polling):
     after = session(polling, "stays")
     assert (after["end_known_by"], after["start"]) == ("open", before["start"]), after
     assert count(polling, "hub_polls WHERE problem IS NOT NULL") > 0, "the hub was away for a while"
+
+
+def test_a_hub_that_comes_back_without_a_server_ends_its_session(hub, polling):
+    hub.add("falls")
+    hub.start("falls")
+    before = seen(polling, "falls", "open")
+    hub.crash(process_of("falls"))
+
+    def ended():
+        row = session(polling, "falls")
+        return row if row["end_known_by"] != "open" else None
+
+    row = until(ended, SEEN_SECONDS_MAX, "the session has ended")
+    in_order(row)
+    assert row["start"] == before["start"], row
+    assert row["end_known_by"] in ("E2", "E4"), row
+    assert session(polling, "stays")["end_known_by"] == "open"
+
+
+def test_what_a_hub_tells_of_accounts_and_choices(hub, polling, tmp_path):
+    hub.add("chooses")
+    hub.join('biology "A"', "chooses")
+    hub.start("chooses", options={"profile": "small", "image": 7})
+    curious = polls(hub, tmp_path, CURIOUS_TOKEN)
+    try:
+        listed = until(
+            lambda: curious.query("SELECT * FROM accounts WHERE username = 'chooses'"), SEEN_SECONDS_MAX, "an account"
+        )
+        created = hub.call("GET", "/users/chooses")["created"]
+        assert [(row["created"][:23], row["groups"]) for row in listed] == [(created[:23], '["biology \\"A\\""]')], listed
+        assert curious.query("SELECT username, profile, image FROM server_choices") == [
+            {"username": "chooses", "profile": "small", "image": None}
+        ]
+        answer = curious.kpi("users-by-group", "")
+        assert {"name": 'biology "A"', "value": 1} in answer, answer
+    finally:
+        curious.end()
+    hub.stop("chooses")
+    # The hub's own gauge stands beside the count of its list.
+    lists = polling.query("SELECT * FROM user_lists WHERE complete")
+    assert lists and all(row["active_24h"] <= row["users"] for row in lists), lists
+    assert all(isinstance(row["gauge_30d"], int) for row in lists), lists
+    # With the least scopes, nothing is known of accounts.
+    assert count(polling, "accounts") == 0
+    answer = polling.kpi("users-by-group", "")
+    assert not answer, answer
 
 
 def test_sessions_are_the_same_after_a_restart_of_hubscope(hub, polling):

@@ -6,7 +6,8 @@
 //! mentions every server that it lists, so that one that it does not mention was not there.
 //!
 //! A *list of users* is one event [`USERS_POLL`] and, for each user whose last activity changed, one [`USER_SEEN`],
-//! in the same manner.
+//! in the same manner. Where the hub tells more of users than that, one [`ACCOUNTS_POLL`] comes with it, and
+//! [`ACCOUNT_SEEN`]. [`SERVER_CHOSEN`] comes with a poll when a server is new. No session rests on these three.
 
 /// JupyterHub 1.1 to 4.
 pub const SERVER_ACTION_OF_OLD: &str = "hub.jupyter.org/server-action";
@@ -18,10 +19,17 @@ pub const HUB_POLL: &str = "schema.hubscope/hub-poll";
 pub const SERVER_SEEN: &str = "schema.hubscope/server-seen";
 /// A complete poll listed a server no more: `username`, `servername`.
 pub const SERVER_GONE: &str = "schema.hubscope/server-gone";
-/// A list of all users of a hub: `before`, `complete`, `full`, `users`.
+/// A list of all users of a hub: `before`, `complete`, `full`, `users`; of a complete one also how many were active
+/// within windows before, by the list (`active_24h`, `active_7d`, `active_30d`) and by the hub's gauge (`gauge_24h`…).
 pub const USERS_POLL: &str = "schema.hubscope/users-poll";
 /// A list told of a user: `username`, `last_activity`.
 pub const USER_SEEN: &str = "schema.hubscope/user-seen";
+/// The same list, where it told more of users: `complete`, `users`.
+pub const ACCOUNTS_POLL: &str = "schema.hubscope/accounts-poll";
+/// Such a list told of a user: `username`, `created`, `groups`.
+pub const ACCOUNT_SEEN: &str = "schema.hubscope/account-seen";
+/// A poll told what was chosen for a server: `username`, `servername`, `started`, `profile`, `image`.
+pub const SERVER_CHOSEN: &str = "schema.hubscope/server-chosen";
 /// The hub's process began: its time is that of the process, `kept` says what became of the servers.
 pub const HUB_RESTART: &str = "schema.hubscope/hub-restart";
 /// We could not hear the hub, from its time on until `to`.

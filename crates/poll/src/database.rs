@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use crate::client::Problem;
-use crate::reading::{Reading, Seen, Users};
+use crate::reading::{Account, Chosen, Reading, Seen, Users};
 
 /// A hub that writes meanwhile is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -78,8 +78,9 @@ pub enum DatabaseError {
 /// See [`DatabaseError`].
 pub fn read_database(path: &Path) -> Result<(Reading, Users), DatabaseError> {
     let database = Database::open(path)?;
-    let users = database.rows("SELECT name, last_activity FROM users", |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+    let created = if database.has("users", "created")? { "created" } else { "NULL" };
+    let users = database.rows(&format!("SELECT name, last_activity, {created} FROM users"), |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?))
     })?;
     // An old hub's spawners have no activity of their own.
     let activity = if database.has("spawners", "last_activity")? { "spawners.last_activity" } else { "NULL" };
@@ -100,8 +101,9 @@ pub fn read_database(path: &Path) -> Result<(Reading, Users), DatabaseError> {
         Ok(at)
     };
     let mut listed = BTreeMap::new();
-    for (name, activity) in users {
-        listed.insert(name, activity.map(&mut time).transpose()?);
+    for (name, activity, created) in users {
+        let (last_activity, created) = (activity.map(&mut time).transpose()?, created.map(&mut time).transpose()?);
+        listed.insert(name, Account { last_activity, created, groups: None });
     }
     let mut running = BTreeMap::new();
     for (key, started, activity) in servers {
@@ -109,7 +111,7 @@ pub fn read_database(path: &Path) -> Result<(Reading, Users), DatabaseError> {
         let (started, last_activity) = (time(started)?, activity.map(&mut time).transpose()?);
         // Of a server that comes up, its start is the last activity.
         let is_ready = last_activity.is_some_and(|activity| started < activity);
-        running.insert(key, Seen { started, is_ready, last_activity });
+        running.insert(key, Seen { started, is_ready, last_activity, chosen: Chosen::default() });
     }
     let at = latest.ok_or(DatabaseError::Nothing { path: path.to_owned() })?;
     let at = Between { after: at, before: at };

@@ -26,5 +26,5 @@ pub use address::{Address, BadAddress};
 pub use client::{Client, Limits, Problem, Token};
 pub use database::{DatabaseError, read_database};
 pub use poller::{Poller, Refused, Settings, State, Tell};
-pub use reading::{Reading, Seen, Users};
+pub use reading::{Account, Chosen, Reading, Seen, Users};
 pub use watch::{Watch, texts_of_database, texts_of_failure};

@@ -109,7 +109,9 @@ impl Poller {
 
     /// Whether the hub's process is another one; before the servers, so that a poll after a restart is known as one.
     async fn restart(&self, watch: &mut Watch, tell: &dyn Tell) -> Result<(), String> {
-        let process = self.client.process().await.map_err(|problem| problem.to_string())?;
+        let metrics = self.client.metrics().await;
+        watch.gauge(metrics.as_ref().map_or([None; 3], |metrics| metrics.active));
+        let process = metrics.map_err(|problem| problem.to_string())?.process;
         if let Some(text) = watch.process(process) {
             tell.tell(vec![text]).await.map_err(|refused| refused.to_string())?;
             watch.kept();

@@ -15,6 +15,9 @@ const PAGINATED: &str = "application/jupyterhub-pagination+json";
 /// Users on a page: what a hub gives at most unless it is configured otherwise.
 const PAGE_LIMIT: usize = 200;
 
+/// A longer name of a profile or an image is not kept.
+const CHOSEN_BYTES_MAX: usize = 500;
+
 /// What a hub's clock may be off where it does not tell its time.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
@@ -27,6 +30,17 @@ pub struct Seen {
     pub is_ready: bool,
     /// Its last activity.
     pub last_activity: Option<EventTime>,
+    /// What its user chose for it.
+    pub chosen: Chosen,
+}
+
+/// What a user chose when a server was started, as far as spawners that let users choose call it the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// The profile, `user_options.profile`.
+    pub profile: Option<String>,
+    /// The image, `user_options.image`.
+    pub image: Option<String>,
 }
 
 /// What a hub listed of its active servers, by user and server.
@@ -45,10 +59,21 @@ pub struct Reading {
 pub struct Users {
     /// When, by the hub's clock.
     pub at: Between,
-    /// Last activity by name.
-    pub users: BTreeMap<String, Option<EventTime>>,
+    /// By name.
+    pub users: BTreeMap<String, Account>,
     /// As of [`Reading`].
     pub problem: Option<Problem>,
+}
+
+/// What a hub tells of a user. All but the last activity it tells to whoever may read users (`read:users`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// None: the user was never active.
+    pub last_activity: Option<EventTime>,
+    /// When the user was added to the hub.
+    pub created: Option<EventTime>,
+    /// The groups that the user is in, sorted; none where the hub does not tell.
+    pub groups: Option<Vec<String>>,
 }
 
 /// A page in either form: a hub before 2.0 answers with the plain list.
@@ -73,6 +98,8 @@ struct User {
     name: String,
     servers: Option<BTreeMap<String, Server>>,
     last_activity: Option<jiff::Timestamp>,
+    created: Option<jiff::Timestamp>,
+    groups: Option<Vec<String>>,
 }
 
 /// Of the list, a user is who bears the name: names are one a hub.
@@ -90,6 +117,30 @@ struct Server {
     #[serde(default)]
     stopped: bool,
     last_activity: Option<jiff::Timestamp>,
+    #[serde(default)]
+    user_options: serde_json::Value,
+}
+
+impl Chosen {
+    /// Options are what the spawner makes of a form: anything. Names that are no names are let be.
+    fn of(options: &serde_json::Value) -> Self {
+        let name = |key: &str| {
+            let name = options.get(key)?.as_str().filter(|name| !name.is_empty() && name.len() <= CHOSEN_BYTES_MAX)?;
+            Some(name.to_owned())
+        };
+        Self { profile: name("profile"), image: name("image") }
+    }
+}
+
+impl From<User> for Account {
+    fn from(user: User) -> Self {
+        let groups = user.groups.map(|mut groups| {
+            groups.sort();
+            groups.dedup();
+            groups
+        });
+        Self { last_activity: user.last_activity.map(instant), created: user.created.map(instant), groups }
+    }
 }
 
 /// A list as far as it was read.
@@ -119,6 +170,7 @@ impl Client {
                     started: instant(started),
                     is_ready: server.ready,
                     last_activity: server.last_activity.map(instant),
+                    chosen: Chosen::of(&server.user_options),
                 };
                 servers.insert((user.name.clone(), name), seen);
             }
@@ -132,7 +184,7 @@ impl Client {
     /// As [`Client::servers`].
     pub async fn users(&self, now: &(dyn Fn() -> EventTime + Send + Sync)) -> Result<Users, Problem> {
         let listed = self.list("/hub/api/users?sort=id", now).await?;
-        let users = listed.users.into_iter().map(|user| (user.name, user.last_activity.map(instant))).collect();
+        let users = listed.users.into_iter().map(|user| (user.name.clone(), user.into())).collect();
         Ok(Users { at: listed.at, users, problem: listed.problem })
     }
 

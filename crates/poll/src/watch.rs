@@ -11,10 +11,16 @@ use serde_json::{Map, Value, json};
 
 use crate::client::Problem;
 use crate::metrics::Process;
-use crate::reading::{Reading, Seen, Users};
+use crate::reading::{Account, Chosen, Reading, Seen, Users};
 
-/// A server's activity is told again when it is so much later: hubs learn of it every five minutes.
+/// A server's activity is told again when it falls into another stretch of this length, counted from 1970 on: hubs
+/// learn of it every five minutes.
 const ACTIVITY_STEP: Micros = Micros::from_secs(300);
+
+/// Users are counted who were active within so long before a list, as the hub's own gauge counts them: the name of each
+/// as a property of the list begins with `active`, that of the gauge with `gauge`.
+pub(crate) const WINDOWS: [(&str, Micros); 3] =
+    [("24h", Micros::from_hours(24)), ("7d", Micros::from_hours(7 * 24)), ("30d", Micros::from_hours(30 * 24))];
 
 /// Everything is told anew so often, so that what is kept rests on no poll that is older.
 const FULL_INTERVAL: Micros = Micros::from_hours(1);
@@ -25,17 +31,18 @@ pub struct Watch {
     servers: BTreeMap<(String, String), Seen>,
     full_last: Option<EventTime>,
     polled_last: Option<EventTime>,
-    users: HashMap<String, Option<EventTime>>,
+    users: HashMap<String, Account>,
     users_full_last: Option<EventTime>,
     listed_last: Option<EventTime>,
     process: Option<Process>,
+    gauge: [Option<u64>; 3],
     pending: Option<Pending>,
 }
 
 #[derive(Debug)]
 enum Pending {
     Servers { told: BTreeMap<(String, String), Seen>, at: EventTime, is_complete: bool, is_full: bool },
-    Users { told: HashMap<String, Option<EventTime>>, at: EventTime, is_complete: bool, is_full: bool },
+    Users { told: HashMap<String, Account>, at: EventTime, is_complete: bool, is_full: bool },
     Process(Process),
 }
 
@@ -63,8 +70,15 @@ impl Watch {
                 let mut fields = json!({
                     "username": user, "servername": server, "started": seen.started.to_string(), "ready": seen.is_ready,
                 });
-                put(&mut fields, "last_activity", seen.last_activity);
+                put(&mut fields, "last_activity", seen.last_activity.map(|time| time.to_string()));
                 texts.push(event(schemas::SERVER_SEEN, at.after, fields));
+                let is_told =
+                    told.get(&key).is_some_and(|known| known.started == seen.started && known.chosen == seen.chosen);
+                texts.extend(
+                    chosen(&key, seen)
+                        .filter(|_| !is_told)
+                        .map(|fields| event(schemas::SERVER_CHOSEN, at.after, fields)),
+                );
                 told.insert(key, seen.clone());
             }
         }
@@ -86,18 +100,41 @@ impl Watch {
         let at = later(list.at, self.listed_last);
         let is_complete = list.problem.is_none();
         let is_full = is_complete && self.users_full_last.is_none();
-        let poll = json!({
+        let mut poll = json!({
             "before": at.before.to_string(), "complete": is_complete, "full": is_full, "users": list.users.len(),
         });
-        let mut texts = vec![event(schemas::USERS_POLL, at.after, poll)];
-        let mut told = self.users.clone();
-        for (user, activity) in &list.users {
-            if is_full || told.get(user).is_none_or(|known| known != activity) {
-                let mut fields = json!({"username": user});
-                put(&mut fields, "last_activity", *activity);
-                texts.push(event(schemas::USER_SEEN, at.after, fields));
-                told.insert(user.clone(), *activity);
+        if let Some(fields) = poll.as_object_mut().filter(|_| is_complete) {
+            for ((name, window), gauge) in WINDOWS.into_iter().zip(self.gauge) {
+                let since = window.before(at.after);
+                let is_active = |user: &&Account| user.last_activity.is_some_and(|activity| since <= activity);
+                let active = list.users.values().filter(is_active).count();
+                fields.insert(format!("active_{name}"), active.into());
+                fields.extend(gauge.map(|gauge| (format!("gauge_{name}"), gauge.into())));
             }
+        }
+        let mut texts = vec![event(schemas::USERS_POLL, at.after, poll)];
+        let tells_more = |account: &Account| account.created.is_some() || account.groups.is_some();
+        if list.users.values().any(tells_more) {
+            let poll = json!({"complete": is_complete, "users": list.users.len()});
+            texts.push(event(schemas::ACCOUNTS_POLL, at.after, poll));
+        }
+        let mut told = self.users.clone();
+        for (user, account) in &list.users {
+            let known = told.get(user).filter(|_| !is_full);
+            if known.is_none_or(|known| known.last_activity != account.last_activity) {
+                let mut fields = json!({"username": user});
+                put(&mut fields, "last_activity", account.last_activity.map(|time| time.to_string()));
+                texts.push(event(schemas::USER_SEEN, at.after, fields));
+            }
+            let is_other =
+                known.is_none_or(|known| (known.created, &known.groups) != (account.created, &account.groups));
+            if is_other && tells_more(account) {
+                let mut fields = json!({"username": user});
+                put(&mut fields, "created", account.created.map(|time| time.to_string()));
+                put(&mut fields, "groups", account.groups.clone());
+                texts.push(event(schemas::ACCOUNT_SEEN, at.after, fields));
+            }
+            told.insert(user.clone(), account.clone());
         }
         self.pending = Some(Pending::Users { told, at: at.after, is_complete, is_full });
         texts
@@ -116,6 +153,11 @@ impl Watch {
         let kept = if process.has_none && self.is_fresh(process) { "none" } else { "unknown" };
         self.pending = Some(Pending::Process(process));
         Some(event(schemas::HUB_RESTART, process.began, json!({"kept": kept})))
+    }
+
+    /// What the hub's own gauge of active users says at present, of the last 24 hours, 7 days and 30 days.
+    pub fn gauge(&mut self, gauge: [Option<u64>; 3]) {
+        self.gauge = gauge;
     }
 
     /// Whether no poll since the process began showed a server: it has none of its predecessor's.
@@ -165,6 +207,15 @@ pub fn texts_of_failure(now: EventTime, problem: &Problem) -> Vec<String> {
     vec![event(schemas::HUB_POLL, now, fields)]
 }
 
+/// What was chosen for a server, if anything was.
+fn chosen((user, server): &(String, String), seen: &Seen) -> Option<Value> {
+    let Chosen { profile, image } = &seen.chosen;
+    let mut fields = json!({"username": user, "servername": server, "started": seen.started.to_string()});
+    put(&mut fields, "profile", profile.clone());
+    put(&mut fields, "image", image.clone());
+    (profile.is_some() || image.is_some()).then_some(fields)
+}
+
 /// Polls follow each other, so the next one lies after the last, however coarse the hub's clock is.
 fn later(at: Between, last: Option<EventTime>) -> Between {
     let after = last.map_or(at.after, |last| at.after.max(Micros(1).after(last)));
@@ -172,16 +223,14 @@ fn later(at: Between, last: Option<EventTime>) -> Between {
 }
 
 fn differs(known: &Seen, seen: &Seen) -> bool {
-    let has_moved = match (known.last_activity, seen.last_activity) {
-        (Some(known), Some(seen)) => ACTIVITY_STEP <= Micros::between(known, seen),
-        (known, seen) => known.is_none() && seen.is_some(),
-    };
+    let stretch = |activity: EventTime| activity.micros().div_euclid(ACTIVITY_STEP.0);
+    let has_moved = known.last_activity.map(stretch) < seen.last_activity.map(stretch);
     known.started != seen.started || known.is_ready != seen.is_ready || has_moved
 }
 
-fn put(fields: &mut Value, name: &str, time: Option<EventTime>) {
-    if let (Some(time), Some(fields)) = (time, fields.as_object_mut()) {
-        fields.insert(name.to_owned(), time.to_string().into());
+fn put(fields: &mut Value, name: &str, value: Option<impl Into<Value>>) {
+    if let (Some(value), Some(fields)) = (value, fields.as_object_mut()) {
+        fields.insert(name.to_owned(), value.into());
     }
 }
 
@@ -207,7 +256,8 @@ mod tests {
 
     fn reading(seconds: i64, servers: &[(&str, i64, i64)], problem: Option<Problem>) -> Reading {
         let seen = |(name, started, active): &(&str, i64, i64)| {
-            let seen = Seen { started: at(*started), is_ready: true, last_activity: Some(at(*active)) };
+            let (started, last_activity) = (at(*started), Some(at(*active)));
+            let seen = Seen { started, is_ready: true, last_activity, chosen: Chosen::default() };
             (((*name).to_owned(), String::new()), seen)
         };
         let between = Between { after: at(seconds), before: at(seconds + 1) };
@@ -233,12 +283,13 @@ mod tests {
         let mut polls = Vec::new();
         for reading in [
             reading(0, &[("a", -10, -5), ("b", -20, -5)], None),
-            reading(60, &[("a", -10, 40), ("b", -20, -5)], None),
-            reading(120, &[("a", -10, 295), ("b", 100, 100)], None),
+            reading(60, &[("a", -10, 40), ("b", -20, -15)], None),
+            reading(120, &[("a", -10, 110), ("b", 100, 100)], None),
             // A page is missing: nobody is gone.
-            reading(180, &[("a", -10, 295)], Some(Problem::Shifted)),
-            reading(240, &[("a", -10, 295), ("c", 200, 230)], None),
-            reading(3_600, &[("a", -10, 295), ("c", 200, 230)], None),
+            reading(180, &[("a", -10, 110)], Some(Problem::Shifted)),
+            reading(240, &[("a", -10, 220), ("c", 200, 230)], None),
+            reading(305, &[("a", -10, 301), ("c", 200, 299)], None),
+            reading(3_600, &[("a", -10, 301), ("c", 200, 299)], None),
         ] {
             polls.push(told(&mut watch, &reading).join(", "));
             watch.kept();
@@ -247,10 +298,11 @@ mod tests {
             polls,
             [
                 "poll true true true, seen a, seen b",
-                "poll true false false",
-                "poll true false false, seen a, seen b",
+                "poll true false false, seen a",
+                "poll true false false, seen b",
                 "poll false false false",
                 "poll true false false, seen c, gone b",
+                "poll true false false, seen a",
                 "poll true true false, seen a, seen c",
             ]
         );
@@ -264,6 +316,57 @@ mod tests {
         watch.kept();
         assert_eq!(told(&mut watch, &reading(60, &[], None)), ["poll true false false", "gone a"]);
         assert_eq!(told(&mut watch, &reading(120, &[], None)), ["poll true false false", "gone a"]);
+    }
+
+    #[test]
+    fn a_list_counts_who_was_active_beside_the_hubs_own_gauge() {
+        const DAY: i64 = 86_400;
+        let list = |problem| {
+            let users = [("a", Some(at(-DAY))), ("b", Some(at(-DAY - 1))), ("c", Some(at(-7 * DAY))), ("d", None)];
+            let account = |last_activity| Account { last_activity, ..Account::default() };
+            let users = users.map(|(name, activity)| (name.to_owned(), account(activity))).into();
+            Users { at: Between { after: at(0), before: at(1) }, users, problem }
+        };
+        let counts = |watch: &mut Watch, problem| -> Vec<Option<u64>> {
+            let told: Value = serde_json::from_str(&watch.users(&list(problem))[0]).unwrap();
+            let names = ["active_24h", "active_7d", "active_30d", "gauge_24h", "gauge_7d", "gauge_30d"];
+            names.map(|name| told[name].as_u64()).into()
+        };
+        let mut watch = Watch::default();
+        assert_eq!(counts(&mut watch, None), [Some(1), Some(3), Some(3), None, None, None]);
+        watch.gauge([Some(2), Some(5), None]);
+        assert_eq!(counts(&mut watch, None), [Some(1), Some(3), Some(3), Some(2), Some(5), None]);
+        assert_eq!(counts(&mut watch, Some(Problem::Shifted)), [None; 6]);
+        watch.gauge([None; 3]);
+        assert_eq!(counts(&mut watch, None), [Some(1), Some(3), Some(3), None, None, None]);
+    }
+
+    #[test]
+    fn an_account_is_told_again_when_groups_change_and_its_user_is_not() {
+        let mut watch = Watch::default();
+        let mut told = |groups: Option<&[&str]>| {
+            let groups = groups.map(|groups| groups.iter().map(|group| (*group).to_owned()).collect());
+            let account = Account { last_activity: None, created: Some(at(7)), groups };
+            let users = [("a".to_owned(), account)].into();
+            let texts = watch.users(&Users { at: Between { after: at(10), before: at(11) }, users, problem: None });
+            watch.kept();
+            let schema =
+                |text: &String| text.split("schema.hubscope/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+            let schemas = texts.iter().map(schema).collect::<Vec<_>>().join(", ");
+            let account = texts.iter().find(|text| text.contains("account-seen")).map(|text| {
+                let event: Value = serde_json::from_str(text).unwrap();
+                assert_eq!(event["created"], at(7).to_string());
+                event["groups"].to_string()
+            });
+            (schemas, account)
+        };
+        let first = "users-poll, accounts-poll, user-seen, account-seen";
+        assert_eq!(told(None), (first.to_owned(), Some("null".to_owned())));
+        let (quiet, other) = ("users-poll, accounts-poll", "users-poll, accounts-poll, account-seen");
+        assert_eq!(told(None), (quiet.to_owned(), None));
+        assert_eq!(told(Some(&[])), (other.to_owned(), Some("[]".to_owned())));
+        assert_eq!(told(Some(&["bio", "chem"])), (other.to_owned(), Some("[\"bio\",\"chem\"]".to_owned())));
+        assert_eq!(told(Some(&["bio", "chem"])), (quiet.to_owned(), None));
     }
 
     #[test]

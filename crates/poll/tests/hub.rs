@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use event::{Clock, EventTime, ManualClock, SystemClock};
-use poll::{Address, Client, Limits, Poller, Problem, Refused, Settings, Tell, Token};
+use poll::{Address, Chosen, Client, Limits, Poller, Problem, Refused, Settings, Tell, Token};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -60,7 +60,11 @@ fn client(port: u16, limits: Limits) -> Client {
 fn user(number: usize) -> Value {
     json!({
         "name": format!("user-{number}"), "last_activity": "2026-11-21T11:00:00.000000Z",
-        "servers": {"": {"started": "2026-11-21T10:00:00.000000Z", "ready": true, "last_activity": null}},
+        "created": "2026-11-01T00:00:00.000000Z", "groups": ["chem", "bio", "chem"],
+        "servers": {"": {
+            "started": "2026-11-21T10:00:00.000000Z", "ready": true, "last_activity": null,
+            "user_options": {"profile": format!("profile-{}", number % 2), "image": ["no", "name"], "cpu": 4},
+        }},
     })
 }
 
@@ -93,6 +97,9 @@ fn a_list_of_many_pages_is_read_whole_and_nothing_else_is_asked() {
         let (port, asked) = hub(move |line| page(line, &users, 200)).await;
         let reading = client(port, Limits::default()).servers(&now).await.unwrap();
         assert_eq!((reading.servers.len(), reading.problem), (450, None));
+        // A list is no name of an image.
+        let chosen = &reading.servers[&("user-7".to_owned(), String::new())].chosen;
+        assert_eq!(*chosen, Chosen { profile: Some("profile-1".to_owned()), image: None });
         // The Date names a second, which the answer was made in.
         let noon = 1_795_262_400_000_000;
         assert!(
@@ -254,7 +261,8 @@ fn words(kept: &Kept) -> Vec<String> {
 
 #[test]
 fn a_poller_tells_each_poll_as_one_batch_and_again_if_it_was_not_kept() {
-    let metrics = "process_start_time_seconds 1.795e+09\njupyterhub_running_servers 1.0\n";
+    let metrics = "process_start_time_seconds 1.795e+09\njupyterhub_running_servers 1.0\n\
+                   jupyterhub_active_users{period=\"7d\"} 4.0\n";
     runtime().block_on(async move {
         let (port, _) = hub(move |line| match line.contains("/metrics") {
             true => http("200 OK", "", metrics),
@@ -275,8 +283,13 @@ fn a_poller_tells_each_poll_as_one_batch_and_again_if_it_was_not_kept() {
         });
         let told = words(&kept);
         assert_eq!(told[0], "hub-restart");
-        assert_eq!(told[1], "hub-poll, server-seen user-7");
-        assert_eq!(told[2], "users-poll, user-seen user-7");
+        assert_eq!(told[1], "hub-poll, server-seen user-7, server-chosen user-7");
+        assert_eq!(told[2], "users-poll, accounts-poll, user-seen user-7, account-seen user-7");
+        let lists = kept.batches.lock().unwrap()[2].clone();
+        assert_eq!((&lists[0]["active_7d"], &lists[0]["gauge_7d"]), (&json!(1), &json!(4)));
+        assert_eq!(lists[0].get("gauge_24h"), None);
+        let account = (&lists[3]["created"], &lists[3]["groups"]);
+        assert_eq!(account, (&json!("2026-11-01T00:00:00.000000Z"), &json!(["bio", "chem"])));
         assert_eq!(told[3..5], ["hub-poll", "hub-poll"]);
         let state = poller.state();
         assert_eq!((state.problem, state.servers), (None, 1));

@@ -18,7 +18,7 @@ macro_rules! built {
 }
 
 /// Every schema text; of one id and version the older before the newer.
-pub(crate) const REVISIONS: [Built; 38] = [
+pub(crate) const REVISIONS: [Built; 41] = [
     built!("binderhub.jupyter.org/launch/v1.rev-2018-11-06-3da0f0c0.json"),
     built!("binderhub.jupyter.org/launch/v1.json"),
     built!("binderhub.jupyter.org/launch/v2.json"),
@@ -57,10 +57,13 @@ pub(crate) const REVISIONS: [Built; 38] = [
     built!("schema.hubscope/hub-restart/v1.json"),
     built!("schema.hubscope/hub-unheard/v1.json"),
     built!("schema.hubscope/server-logged/v1.json"),
+    built!("schema.hubscope/accounts-poll/v1.json"),
+    built!("schema.hubscope/account-seen/v1.json"),
+    built!("schema.hubscope/server-chosen/v1.json"),
 ];
 
 /// Every policy; their order is the order of the promoted columns.
-pub(crate) const POLICIES: [Built; 14] = [
+pub(crate) const POLICIES: [Built; 17] = [
     built!("binderhub.jupyter.org/launch.policy.toml"),
     built!("hub.jupyter.org/server-action.policy.toml"),
     built!("schema.jupyter.org/jupyterhub/events/server-action.policy.toml"),
@@ -75,6 +78,9 @@ pub(crate) const POLICIES: [Built; 14] = [
     built!("schema.hubscope/hub-restart.policy.toml"),
     built!("schema.hubscope/hub-unheard.policy.toml"),
     built!("schema.hubscope/server-logged.policy.toml"),
+    built!("schema.hubscope/accounts-poll.policy.toml"),
+    built!("schema.hubscope/account-seen.policy.toml"),
+    built!("schema.hubscope/server-chosen.policy.toml"),
 ];
 
 /// The policies built in. A policy that does not parse is left out here and fails the test of the table.

@@ -4,6 +4,7 @@ mod bounded;
 mod budget;
 mod concat;
 mod field;
+mod items;
 mod local;
 mod local_hour;
 mod operators;
@@ -48,6 +49,7 @@ fn take_one(args: &[ColumnarValue]) -> Result<[&ColumnarValue; 1]> {
 fn ours() -> Vec<ScalarUDF> {
     vec![
         ScalarUDF::from(field::Field::new()),
+        ScalarUDF::from(items::Items::new()),
         ScalarUDF::from(local::Local::date()),
         ScalarUDF::from(local::Local::week()),
         ScalarUDF::from(local::Local::month()),

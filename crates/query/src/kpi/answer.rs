@@ -281,6 +281,14 @@ pub(crate) fn message(kpi: &Kpi, answer: &KpiAnswer) -> String {
     let has_rows = kpi.grain == Grain::None && answer.answer.cells().next().is_some();
     let total = match (&answer.headline, both) {
         (None, None) if has_rows => return format!("Too few for a figure{hub} {span}."),
+        (None, None)
+            if answer.covered.is_none()
+                && let Some(need) = kpi.needs.first() =>
+        {
+            return format!(
+                "There are no data{hub} {span}: nothing of `{need}` ever came; docs/connect says how it comes."
+            );
+        }
         (None, None) => return format!("There are no data{hub} {span}."),
         (None, Some(both)) => return format!("{}{hub} {span}: too few for a percentage.", capital(&both)),
         (Some(headline), None) => capital(&format!("{estimate}{}{hub} {span}", headline.words())),

@@ -447,7 +447,7 @@ mod tests {
             ),
             (
                 change("needs = [\"launches\"]", "needs = [\"lunches\"]"),
-                "launches.md:10: there is no table 'lunches'; there are events, launches, server_actions, sessions, server_activity, hub_polls, quarantine",
+                "launches.md:10: there is no table 'lunches'; there are events, launches, server_actions, sessions, server_activity, server_choices, hub_polls, user_lists, accounts, quarantine",
             ),
             (
                 change("days = 28", "days = 28\nmonths = 1"),

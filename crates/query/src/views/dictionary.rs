@@ -45,6 +45,9 @@ pub(crate) fn describe(relation: &Relation, schema: &Schema) -> TableInfo {
 /// What a column means, where it means something of its own.
 fn meaning(relation: &str, column: &str) -> &'static str {
     match (relation, column) {
+        ("user_lists", "time") => "When the list was begun, by the hub's clock.",
+        ("server_activity" | "server_choices" | "accounts", "seen") => "When the poll that told of it began.",
+        ("server_choices", "time") => "When the server started, as the hub tells it.",
         ("server_activity", "time") => "When the server was used, as the hub tells it.",
         ("hub_polls", "time") => "When it began, by the hub's clock.",
         (_, "collector") => "Whose journal, or which import, took the event; with `position` its id.",
@@ -96,9 +99,20 @@ fn meaning(relation: &str, column: &str) -> &'static str {
         ("sessions", "conflicted") => "Pieces of evidence contradict each other.",
         ("sessions", "unheard") => "An outage of ours lies within it, so that it may be more than one.",
         ("sessions", "restarted") => "The hub restarted between the last proof of life and the first of death.",
-        ("server_activity", "username") => "Name of the user at the hub.",
-        ("server_activity", "servername") => "Name of the server; empty for the user's default one.",
-        ("hub_polls", "complete") => "Whether the whole list was read.",
+        ("server_activity" | "server_choices" | "accounts", "username") => "Name of the user at the hub.",
+        ("server_activity" | "server_choices", "servername") => "Name of the server; empty for the user's default one.",
+        ("server_choices", "profile") => "The profile, where the spawner's form has one.",
+        ("server_choices", "image") => "The image, where the spawner's form has one.",
+        ("accounts", "created") => "When the user was added to the hub.",
+        ("accounts", "groups") => "The groups that the user was in, as a JSON array; NULL where the hub does not tell.",
+        ("user_lists", "users") => "How many users the hub has.",
+        ("user_lists", "active_24h" | "active_7d" | "active_30d") => {
+            "Users whose last activity lay within so long before; NULL where the list was not whole."
+        }
+        ("user_lists", "gauge_24h" | "gauge_7d" | "gauge_30d") => {
+            "The same by the hub's own gauge, `jupyterhub_active_users`; NULL where it has none or was not read."
+        }
+        ("hub_polls" | "user_lists", "complete") => "Whether the whole list was read.",
         ("hub_polls", "problem") => "Why not, where that is known.",
         ("server_actions", "action") => "start or stop.",
         ("server_actions", "username") => "Name of the user at the hub.",

@@ -43,7 +43,7 @@ pub(crate) enum Rows {
 }
 
 /// Every name there is.
-pub(crate) const RELATIONS: [Relation; 7] = [
+pub(crate) const RELATIONS: [Relation; 10] = [
     Relation {
         name: "events",
         description: "Every admitted event: envelope, promoted columns, and the emitter's JSON in `text`.",
@@ -70,15 +70,34 @@ pub(crate) const RELATIONS: [Relation; 7] = [
     },
     Relation {
         name: "server_activity",
-        description: "When polls of a hub saw that a server had been used, at least five minutes apart.",
+        description: "When polls of a hub saw that a server had been used: at least once for each five minutes in which it was; some are told twice.",
         rows: Rows::View(include_str!("server_activity.sql")),
-        schemas: &[derive::schemas::SERVER_SEEN],
+        // Polls tell that nobody used any.
+        schemas: &[derive::schemas::SERVER_SEEN, derive::schemas::HUB_POLL],
+    },
+    Relation {
+        name: "server_choices",
+        description: "What users chose for the servers that polls of a hub saw; some are told twice.",
+        rows: Rows::View(include_str!("server_choices.sql")),
+        schemas: &[derive::schemas::SERVER_CHOSEN],
     },
     Relation {
         name: "hub_polls",
         description: "Polls of a hub's REST API, and how they went.",
         rows: Rows::View(include_str!("hub_polls.sql")),
         schemas: &[derive::schemas::HUB_POLL],
+    },
+    Relation {
+        name: "user_lists",
+        description: "Lists of all users of a hub, and how many were active by it and by the hub's own gauge.",
+        rows: Rows::View(include_str!("user_lists.sql")),
+        schemas: &[derive::schemas::USERS_POLL],
+    },
+    Relation {
+        name: "accounts",
+        description: "What lists of users told of each account, told again when it changed.",
+        rows: Rows::View(include_str!("accounts.sql")),
+        schemas: &[derive::schemas::ACCOUNT_SEEN, derive::schemas::ACCOUNTS_POLL],
     },
     Relation {
         name: "quarantine",

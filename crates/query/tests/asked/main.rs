@@ -12,6 +12,7 @@ mod hostile;
 mod kpis;
 mod limits;
 mod oracle;
+mod polls;
 mod rollups;
 mod sandbox;
 mod scopes;

@@ -222,6 +222,17 @@ pub(crate) fn server_seen(time: EventTime, username: &str, started: EventTime, l
     admitted(time, schema, "1", &columns, promoted.into(), &text.to_string(), Repairs::NONE)
 }
 
+/// What a poll tells, as it is kept.
+pub(crate) fn polled(text: &str) -> Row {
+    let event: serde_json::Value = serde_json::from_str(text).unwrap();
+    let of = |name: &str| event[name].as_str();
+    let names = ["username", "servername"].into_iter().filter(|name| of(name).is_some());
+    let (columns, promoted): (Vec<_>, Vec<_>) =
+        names.map(|name| ((name, ColumnKind::Text), Some(Value::Text(of(name).unwrap().into())))).unzip();
+    let time = at(of("__timestamp__").unwrap());
+    admitted(time, of("__schema__").unwrap(), "1", &columns, promoted, text, Repairs::NONE)
+}
+
 /// A start or stop of a user's only server.
 pub(crate) fn server_action(time: EventTime, action: &str, username: &str) -> Row {
     server_action_of(time, action, username, "")

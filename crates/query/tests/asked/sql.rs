@@ -97,7 +97,7 @@ async fn names_and_mistakes_are_told_with_what_would_be_right() {
             "SELECT * FROM evnts",
             "unknown_table",
             "there is no table 'evnts'; did you mean 'events'?; the tables are events, launches, server_actions, sessions, \
-             server_activity, hub_polls, quarantine",
+             server_activity, server_choices, hub_polls, user_lists, accounts, quarantine",
         ),
         ("SELECT * FROM public.events", "unknown_table", "there is no table 'public.events'; did you mean 'events'?"),
         (
@@ -129,13 +129,43 @@ async fn names_and_mistakes_are_told_with_what_would_be_right() {
 }
 
 #[tokio::test]
+async fn texts_of_an_array_are_taken_apart_and_what_is_none_is_null() {
+    let sandbox = Sandbox::new().await;
+    for (json, expected) in [
+        (r#"'["a","b \" ü"]'"#, Some(r#"[a, b " ü]"#)),
+        ("'[]'", Some("[]")),
+        (r#"' [ "" ] '"#, Some("[]")),
+        ("'[1]'", None),
+        (r#"'["a"'"#, None),
+        (r#"'{"a": "b"}'"#, None),
+        ("NULL", None),
+    ] {
+        let told = sandbox.sql(&format!("SELECT CAST(items({json}) AS VARCHAR) AS list")).await.unwrap();
+        assert_eq!(told.json()["rows"][0]["list"].as_str(), expected, "{json}");
+    }
+    let rows = sandbox.rows("SELECT unnest(items('[\"a\",\"b\"]')) AS one").await;
+    assert_eq!(rows, "a;b");
+}
+
+#[tokio::test]
 async fn the_dictionary_describes_every_column_that_is_not_a_property() {
     let sandbox = Sandbox::new().await;
     let tables = sandbox.engine.tables().await.unwrap();
     let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(
         names,
-        ["events", "launches", "server_actions", "sessions", "server_activity", "hub_polls", "quarantine"]
+        [
+            "events",
+            "launches",
+            "server_actions",
+            "sessions",
+            "server_activity",
+            "server_choices",
+            "hub_polls",
+            "user_lists",
+            "accounts",
+            "quarantine"
+        ]
     );
     for table in &tables[1..] {
         for column in &table.columns {

@@ -62,7 +62,8 @@ pub(crate) fn has_figures(answer: &KpiAnswer) -> bool {
 /// Who sends what `kpi` is made of, where only one does.
 pub(crate) fn emitter(kpi: &Kpi) -> Option<Emitter> {
     match kpi.needs.first().map(String::as_str) {
-        Some("server_actions" | "sessions" | "hub_polls") => Some(Emitter::Hub),
+        Some("server_actions" | "sessions") => Some(Emitter::Hub),
+        Some("hub_polls" | "server_activity" | "server_choices" | "user_lists" | "accounts") => Some(Emitter::Polls),
         Some("launches") => Some(Emitter::Binder),
         _ => None,
     }

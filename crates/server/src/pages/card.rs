@@ -35,16 +35,8 @@ pub(crate) enum Emitter {
     Hub,
     /// A BinderHub.
     Binder,
-}
-
-impl Emitter {
-    /// The schema of what it sends.
-    pub(crate) fn schema(self) -> &'static str {
-        match self {
-            Self::Hub => "hub.jupyter.org/server-action",
-            Self::Binder => "binderhub.jupyter.org/launch",
-        }
-    }
+    /// A JupyterHub that is asked.
+    Polls,
 }
 
 /// An answer, drawn.

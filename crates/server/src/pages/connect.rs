@@ -30,16 +30,22 @@ pub(crate) fn waiting(cards: &[&Card], headers: &HeaderMap) -> Markup {
             .collect()
     };
     html! {
-        @for (emitter, name) in [(Emitter::Hub, "JupyterHub"), (Emitter::Binder, "BinderHub")] {
+        @for emitter in [Emitter::Hub, Emitter::Binder, Emitter::Polls] {
             @let waiting = of(emitter);
+            @let (id, title, wait) = match emitter {
+                Emitter::Hub => ("connect-hub", "No JupyterHub is connected yet", "These questions wait for its first event:"),
+                Emitter::Binder => ("connect-binder", "No BinderHub is connected yet", "These questions wait for its first event:"),
+                Emitter::Polls => ("connect-polls", "No JupyterHub has told this yet", "These questions wait until hubscope asks it:"),
+            };
             @if !waiting.is_empty() {
-                section.panel.connect aria-labelledby={ "connect-" (name) } {
-                    h2 id={ "connect-" (name) } { "No " (name) " is connected yet" }
-                    p { "These questions wait for its first event:" }
+                section.panel.connect aria-labelledby=(id) {
+                    h2 id=(id) { (title) }
+                    p { (wait) }
                     ul.waiting { @for card in waiting { li { a href=(card.address) { (card.question) } } } }
                     @match emitter {
                         Emitter::Hub => (hub(&place)),
                         Emitter::Binder => (binder(&place)),
+                        Emitter::Polls => (polls()),
                     }
                 }
             }
@@ -66,6 +72,27 @@ fn binder(place: &str) -> Markup {
     html! {
         p { "Add these lines to " code { "binderhub_config.py" } " and restart BinderHub." }
         (lines(&python(place, "c.EventLog.handlers_maker = lambda log: [hubscope]")))
+    }
+}
+
+/// What a hub tells to who asks it.
+fn polls() -> Markup {
+    html! {
+        p { "Events do not tell it. Add these lines to " code { "jupyterhub_config.py" } " and restart the hub:" }
+        (lines(
+            "c.JupyterHub.services.append({\"name\": \"hubscope\", \"api_token\": \"REPLACE-WITH-openssl-rand-hex-32\"})\n\
+             c.JupyterHub.load_roles.append({\n    \"name\": \"hubscope\",\n    \"services\": [\"hubscope\"],\n    \
+             \"scopes\": [\"list:users\", \"read:users:activity\", \"read:servers\", \"read:metrics\"],\n})"
+        ))
+        p { "and these to the file that " code { "hubscope serve --config" } " names:" }
+        (lines(
+            "[[hub]]\nname = \"default\"\nurl = \"http://127.0.0.1:8000\"\n\
+             token = \"REPLACE-WITH-openssl-rand-hex-32\""
+        ))
+        p.quiet {
+            "Groups, and when accounts were made, the hub tells to who has the scope " code { "read:users" }
+            " as well; what was chosen for a server only where its form names a profile or an image."
+        }
     }
 }
 

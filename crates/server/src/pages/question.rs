@@ -11,7 +11,7 @@ use crate::access::Caller;
 use crate::address;
 use crate::error::Problem;
 use crate::pages::ask::{Asked, COMPARISONS, card};
-use crate::pages::card::{Card, Content, Drawn, Emitter};
+use crate::pages::card::{Card, Content, Drawn};
 use crate::pages::controls::Controls;
 use crate::pages::frame::{Frame, Place};
 use crate::pages::{answered, catalogue, connect, data, failed, hubs, sentence, words};
@@ -130,8 +130,8 @@ fn answer(card: &Card, headers: &HeaderMap) -> Markup {
 /// What sent what `kpi` is made of, the newest first.
 async fn sources(state: &router::State, kpi: &Kpi, scope: &Scope) -> Result<Vec<SourceCoverage>, Problem> {
     let mut sources = state.app.engine.sources(scope).await?;
-    if let Some(schema) = answered::emitter(kpi).map(Emitter::schema) {
-        sources.retain(|source| source.schema.as_deref() == Some(schema));
+    if answered::emitter(kpi).is_some() {
+        sources.retain(|source| source.schema.as_deref().is_some_and(|schema| kpi.is_fed_by(schema)));
     }
     sources.sort_by_key(|source| std::cmp::Reverse(source.received));
     Ok(sources)
