@@ -37,7 +37,7 @@ pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
     }))
 }
 
-/// The number above the chart. Where a trend was looked for and there is none, a dash: the weeks are still worth seeing.
+/// The number above the chart. Where a trend was looked for and there is none, a dash: the weeks are worth seeing.
 fn figure(kpi: &Kpi, answer: &KpiAnswer) -> Option<Figure> {
     let span = span(answer.range);
     match (&answer.headline, &answer.trend) {
