@@ -33,7 +33,7 @@ pub use error::QueryError;
 pub use hubs::Hubs;
 pub use kpi::{
     Audience, Catalogue, CatalogueError, Change, ChartKind, Compare, Comparison, Excluded, Grain, Headline, Kpi,
-    KpiAnswer, OwnFile, Parameter, ParameterKind, Params, Privacy, Ratio, Shape, TimeRange, own_files,
+    KpiAnswer, OwnFile, Parameter, ParameterKind, Params, Privacy, Ratio, Shape, TimeRange, Trend, own_files,
 };
 pub use limits::Limits;
 pub use rollup::{Cutoff, RollupFigures, RollupFiles, RollupProgress, Until};

@@ -10,6 +10,7 @@ mod hours;
 mod reasons;
 mod spread;
 mod survival;
+mod trend;
 
 use event::EventTime;
 
@@ -22,6 +23,7 @@ pub use hours::{LongRunner, by_user, long_runners, proven, running, total};
 pub use reasons::{EndReason, reason, reasons};
 pub use spread::{Spread, spread};
 pub use survival::{Length, Quantile, SHARE_MAX, lengths, quantile};
+pub use trend::Line;
 
 /// A figure as evidence bounds it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

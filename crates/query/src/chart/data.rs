@@ -44,8 +44,10 @@ pub(super) struct Period {
     pub(super) from: Day,
     /// The day after its last.
     pub(super) to: Day,
-    /// Whether it goes on beyond what is known.
+    /// Whether it goes on beyond what is known; what is foretold does.
     pub(super) is_unfinished: bool,
+    /// Whether a trend foretells it.
+    pub(super) is_foretold: bool,
 }
 
 /// One measure over the periods.
@@ -73,12 +75,12 @@ impl Series {
 impl Data {
     /// Reads `answer`; `None` when no period has a value.
     pub(super) fn of(kpi: &Kpi, answer: &KpiAnswer) -> Option<Self> {
-        let periods: Vec<Period> = periods(kpi.grain, answer.range)
+        let periods: Vec<Period> = periods(kpi.grain, answer.drawn())
             .into_iter()
-            .map(|from| Period {
-                from,
-                to: period_end(kpi.grain, from),
-                is_unfinished: answer.unfinished == Some(from),
+            .map(|from| {
+                let is_foretold = answer.ahead().is_some_and(|ahead| ahead.holds(from));
+                let is_unfinished = is_foretold || answer.unfinished == Some(from);
+                Period { from, to: period_end(kpi.grain, from), is_unfinished, is_foretold }
             })
             .collect();
         let days: Vec<Day> = periods.iter().map(|period| period.from).collect();
@@ -159,7 +161,9 @@ impl Data {
         if let Some(before) = self.before.get(at).copied().flatten() {
             words.push_str(&format!("; compared with {}", grouped(before)));
         }
-        if period.is_unfinished {
+        if period.is_foretold {
+            words.push_str(" (foretold)");
+        } else if period.is_unfinished {
             words.push_str(" (not finished)");
         }
         words
@@ -281,7 +285,7 @@ mod tests {
         let days = series.first().map_or(0, |first| first.values.len());
         let period = |at: usize| {
             let from = Day::from_number(i32::try_from(at).unwrap());
-            Period { from, to: from.next(), is_unfinished: false }
+            Period { from, to: from.next(), is_unfinished: false, is_foretold: false }
         };
         Data {
             periods: (0..days).map(period).collect(),

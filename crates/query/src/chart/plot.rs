@@ -65,7 +65,7 @@ impl<'a> Plot<'a> {
     }
 
     pub(super) fn x(&self, day: Day) -> f64 {
-        let range = self.answer.range;
+        let range = self.answer.drawn();
         let share = f64::from(day.number() - range.from.number()) / f64::from(range.days().max(1));
         self.left + share * (self.right - self.left)
     }
@@ -109,7 +109,7 @@ impl<'a> Plot<'a> {
         let baseline = self.bottom + LINE;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few words")]
         let labels_max = ((self.right - self.left) / DATE_WIDTH) as usize;
-        for label in dates::labels(self.answer.range, self.kpi.grain, labels_max) {
+        for label in dates::labels(self.answer.drawn(), self.kpi.grain, labels_max) {
             let period = self.data.periods.iter().find(|period| period.from <= label.day && label.day < period.to);
             let to = period.map_or(label.day.next(), |period| period.to);
             let x = f64::midpoint(self.x(label.day), self.x(to));

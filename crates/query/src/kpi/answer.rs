@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::params::Compare;
 use super::range::TimeRange;
 use super::series::leader;
+use super::trend::Trend;
 use super::{Grain, Kpi, Shape};
 use crate::answer::Answer;
 use crate::zone::Zone;
@@ -45,6 +46,8 @@ pub struct KpiAnswer {
     pub partial: Vec<event::Day>,
     /// The first day of the last period, when that period is not over or not covered to its end.
     pub unfinished: Option<event::Day>,
+    /// The trend of the figures, where the question has one and there are data.
+    pub trend: Option<Trend>,
     /// What the figures say, in one sentence.
     pub message: String,
     /// How to read them, in one sentence.
@@ -164,6 +167,17 @@ pub struct Excluded {
 }
 
 impl KpiAnswer {
+    /// The range that a chart of it shows: with the weeks that a trend foretells.
+    pub(crate) fn drawn(&self) -> TimeRange {
+        let ahead = self.ahead().map_or(self.range.to, |ahead| ahead.to);
+        TimeRange { from: self.range.from, to: self.range.to.max(ahead) }
+    }
+
+    /// The weeks that a trend foretells.
+    pub(crate) fn ahead(&self) -> Option<TimeRange> {
+        self.trend.as_ref().and_then(|trend| trend.ahead)
+    }
+
     /// The form of the API.
     pub fn json(&self, kpi: &Kpi) -> Value {
         let mut document = Map::new();
@@ -199,6 +213,9 @@ impl KpiAnswer {
         put("proven", self.proven.map_or(Value::Null, |proven| proven_json(&proven)));
         put("change", self.change.as_ref().map_or(Value::Null, |change| change_json(change, &self.zone)));
         put("comparison", self.comparison.as_ref().map_or(Value::Null, |then| comparison_json(then, &self.zone)));
+        if let Some(trend) = &self.trend {
+            put("trend", json!({"ahead": trend.ahead.map_or(Value::Null, range), "told": trend.told}));
+        }
         if let Shape::Split(split) = &kpi.shape {
             put("split", split.as_str().into());
             put("series", json!(self.series));
@@ -274,6 +291,13 @@ pub(crate) fn message(kpi: &Kpi, answer: &KpiAnswer) -> String {
     let range = answer.range;
     let span = format!("from {} to {} ({})", range.from, range.last(), answer.zone);
     let hub = answer.hub.as_ref().map(|hub| format!(" at {hub}")).unwrap_or_default();
+    if let Some(trend) = &answer.trend {
+        let untold = || trend.told.first().cloned().unwrap_or_default();
+        return answer
+            .headline
+            .as_ref()
+            .map_or_else(untold, |headline| format!("{}{hub}, if the trend goes on.", capital(&headline.words())));
+    }
     let both = answer.ratio.map(|ratio| {
         format!("on average {} of {} {}", grouped(ratio.numerator), grouped(ratio.denominator), kpi.whole)
     });
@@ -327,6 +351,11 @@ fn most(kpi: &Kpi, answer: &KpiAnswer) -> Option<String> {
 fn capital(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// A number to two places.
+pub(crate) fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 /// A number with its unit.

@@ -39,6 +39,9 @@ impl Engine {
         if let Some(proven) = &kpi.proven {
             asking.ask(&proven.sql, range).await.map_err(statement("[proven]"))?;
         }
+        for note in &kpi.notes {
+            asking.ask(note, range).await.map_err(statement("[[note]]"))?;
+        }
         for exclusion in &kpi.exclusions {
             asking.ask(&exclusion.sql, range).await.map_err(statement("[[exclusion]]"))?;
         }

@@ -4,6 +4,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use serde::Deserialize;
 
 use super::params::{COMMON, Parameter, ParameterKind, check_default, common};
+use super::trend::PARAMETERS;
 use super::{
     Audience, Before, ChartKind, DefaultRange, Exclusion, FactsNeeded, Grain, HeadlineKind, Kpi, Privacy, Proven, Shape,
 };
@@ -48,6 +49,8 @@ struct FrontMatter {
     proven: Option<ProvenTable>,
     #[serde(default)]
     marks_history: bool,
+    #[serde(default)]
+    trend: bool,
     rollup: Option<RollupTable>,
     needs: Vec<String>,
     privacy: Privacy,
@@ -59,6 +62,8 @@ struct FrontMatter {
     headline: Option<HeadlineTable>,
     #[serde(default)]
     exclusion: Vec<ExclusionTable>,
+    #[serde(default)]
+    note: Vec<NoteTable>,
     #[serde(default)]
     parameter: Vec<ParameterTable>,
 }
@@ -139,6 +144,12 @@ struct ExclusionTable {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoteTable {
+    sql: String,
+}
+
+#[derive(Deserialize)]
 #[serde(untagged, expecting = "a default is a number or a text")]
 enum DefaultValue {
     Number(i64),
@@ -181,6 +192,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         .into_iter()
         .map(|table| parameter(file, front, table))
         .collect::<Result<Vec<_>, CatalogueError>>()?;
+    check_trend(file, front, matter.trend, (&shape, matter.grain, &headline), &parameters)?;
     parameters.extend(common(range));
     let exclusion =
         |table: ExclusionTable| Exclusion { name: table.name, one: table.one, many: table.many, sql: table.sql };
@@ -195,6 +207,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         shape,
         whole: matter.ratio.map(|ratio| ratio.whole).unwrap_or_default(),
         marks_history: matter.marks_history,
+        has_trend: matter.trend,
         rollup,
         chart: matter.chart,
         needs: matter.needs,
@@ -210,6 +223,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         headline,
         proven: matter.proven.map(|table| Proven { unit: table.unit, sql: table.sql }),
         exclusions: matter.exclusion.into_iter().map(exclusion).collect(),
+        notes: matter.note.into_iter().map(|table| table.sql).collect(),
     })
 }
 
@@ -299,6 +313,31 @@ fn check_needs(file: &str, front: &str, needs: &[String]) -> Result<(), Catalogu
         }
     }
     Ok(())
+}
+
+/// A trend goes through weeks of numbers with bounds, makes the headline, and asks three things.
+fn check_trend(
+    file: &str,
+    front: &str,
+    has_trend: bool,
+    (shape, grain, headline): (&Shape, Grain, &HeadlineKind),
+    parameters: &[Parameter],
+) -> Result<(), CatalogueError> {
+    if !has_trend {
+        return Ok(());
+    }
+    let wrong = |problem: String| Err(at_key(file, front, "trend", problem));
+    if (shape, grain, headline) != (&Shape::Bounds, Grain::Week, &HeadlineKind::Sum) {
+        return wrong("what has a trend has weeks and bounds, and no headline of its own".to_owned());
+    }
+    let is_there = |name: &&str| {
+        let found = parameters.iter().find(|parameter| parameter.name == **name);
+        found.is_some_and(|found| found.kind == ParameterKind::Integer && found.default.is_some())
+    };
+    match PARAMETERS.iter().find(|name| !is_there(name)) {
+        Some(name) => wrong(format!("what has a trend declares the parameter '{name}', an integer with a default")),
+        None => Ok(()),
+    }
 }
 
 /// Nobody asks first what is not a question of theirs.
@@ -482,6 +521,15 @@ mod tests {
                 change("[range]", "[headline]\nunit = \"\"\nunit_one = \"\"\n[range]"),
                 "a headline has either sql or mean = true",
             ),
+            (
+                change("chart = \"bar\"", "chart = \"bar\"\ntrend = true"),
+                "launches.md:10: what has a trend has weeks and bounds, and no headline of its own",
+            ),
+            (
+                change("grain = \"day\"", "grain = \"week\"\nbounds = true\ntrend = true"),
+                "launches.md:10: what has a trend declares the parameter 'through', an integer with a default",
+            ),
+            (change("[range]", "[[note]]\ntext = \"\"\n[range]"), "unknown field `text`, expected `sql`"),
         ] {
             let error = parse("kpis/binder/launches.md", &text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}\n{expected}");

@@ -14,6 +14,7 @@ mod range;
 mod repository;
 mod run;
 mod series;
+mod trend;
 
 use std::fmt;
 
@@ -25,6 +26,7 @@ pub(crate) use params::timestamp;
 pub use params::{Compare, Parameter, ParameterKind, Params};
 pub use range::TimeRange;
 pub(crate) use range::{period_end, period_of, periods};
+pub use trend::Trend;
 
 use crate::error::QueryError;
 use crate::nearest::nearest;
@@ -74,11 +76,15 @@ pub struct Kpi {
     pub(crate) rollup: Option<FactsNeeded>,
     /// Whether the beginning of the data changes what is counted, so that it is told.
     pub(crate) marks_history: bool,
+    /// Whether a line through its weeks foretells further ones.
+    pub(crate) has_trend: bool,
     /// Its place on the first page of an audience, the least first.
     pub(crate) first: Vec<(Audience, u16)>,
     pub(crate) range: DefaultRange,
     pub(crate) headline: HeadlineKind,
     pub(crate) exclusions: Vec<Exclusion>,
+    /// Statements whose texts a reader must know beside the figures.
+    pub(crate) notes: Vec<String>,
     /// What says how much of the figures was seen and how much inferred: a statement with a `numerator` and a
     /// `denominator`, and what both count.
     pub(crate) proven: Option<Proven>,

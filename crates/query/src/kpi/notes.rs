@@ -40,8 +40,9 @@ pub(super) fn partial(grain: Grain, periods: usize, days: i32) -> Option<String>
 }
 
 /// That a period is not over.
-pub(super) fn unfinished(grain: Grain, period: Day) -> String {
+pub(super) fn unfinished(grain: Grain, period: Day, has_trend: bool) -> String {
     match grain {
+        _ if has_trend => format!("The week from {period} is not finished; the trend leaves it out."),
         Grain::Month => format!("The month of {period} is not finished; it is left out of the comparison."),
         Grain::Week => format!("The week from {period} is not finished; it is left out of the comparison."),
         Grain::Day | Grain::None => format!("The day {period} is not over; it is left out of the comparison."),

@@ -13,6 +13,7 @@ use super::notes;
 use super::params::{Checked, Compare, Params, check, timestamp};
 use super::range::{TimeRange, compared, period_end, period_of, periods, resolve};
 use super::series::{self, DENOMINATOR_MIN, Period, Series};
+use super::trend::{self, Trend, Wanted};
 use super::{Before, Exclusion, Grain, HeadlineKind, Kpi, Privacy, Shape};
 use crate::answer::Answer;
 use crate::coverage::{Known, days_in};
@@ -116,6 +117,9 @@ impl Engine {
 /// From so many events on it takes longer to read them than facts that are kept.
 const EVENTS_FELT_MIN: u64 = 100_000;
 
+/// Rows of one statement that are told as notes: more are no notes but a table.
+const NOTES_MAX: usize = 5;
+
 /// Hubs that an error names.
 const HUBS_TOLD_MAX: usize = 20;
 
@@ -153,8 +157,12 @@ impl Asking<'_> {
         let range = resolve(self.kpi.range, self.kpi.grain, &self.checked, end)?;
         let unfinished = covered.and_then(|covered| self.unfinished(range, covered));
         let periods = self.periods(range);
-        let rows = self.rows(range, &periods).await?;
-        let total = self.total(&rows, range, unfinished).await?;
+        let mut rows = self.rows(range, &periods).await?;
+        let (trend, total) = if self.kpi.has_trend {
+            self.trend(&mut rows, &periods, unfinished)?
+        } else {
+            (None, self.total(&rows, range, unfinished).await?)
+        };
         let mut excluded = Vec::with_capacity(self.kpi.exclusions.len());
         for exclusion in &self.kpi.exclusions {
             excluded.push(self.excluded(exclusion, range).await?);
@@ -163,6 +171,10 @@ impl Asking<'_> {
         let mut notes = self.notes(&rows, range, &periods, &partial, unfinished, &excluded);
         let proven = if self.days.is_empty() { None } else { self.proven(range).await? };
         let unit = self.kpi.proven.as_ref().map_or("", |proven| &proven.unit);
+        notes.splice(0..0, self.told_by_statements(range).await?);
+        if let Some(trend) = &trend {
+            notes.splice(0..0, trend.told.iter().cloned());
+        }
         if let Some(note) = proven.and_then(|proven| notes::proven(proven, unit)) {
             notes.insert(0, note);
         }
@@ -188,6 +200,7 @@ impl Asking<'_> {
             partial,
             unfinished,
             excluded,
+            trend,
             notes,
             is_from_rollup: matches!(self.facts, Some(Ok(_))),
         };
@@ -296,6 +309,41 @@ impl Asking<'_> {
         Ok(Total { headline: Some(told), ratio: None })
     }
 
+    /// The trend of weeks that are over and were watched, without the one in which the data begin. The weeks that it
+    /// foretells take their place among the rows; the last of them is the headline.
+    fn trend(
+        &self,
+        rows: &mut Series,
+        periods: &[Period],
+        unfinished: Option<Day>,
+    ) -> Result<(Option<Trend>, Total), QueryError> {
+        let nothing = Total { headline: None, ratio: None };
+        let data = |error: datafusion::arrow::error::ArrowError| QueryError::Data(error.to_string());
+        let Some(begin) = self.days.first() else {
+            rows.answer = series::with_foretold(rows.answer.clone(), &BTreeMap::new()).map_err(data)?;
+            return Ok((None, nothing));
+        };
+        let is_whole = |week: &&Period| week.is_covered && Some(week.start) != unfinished && *begin <= week.start;
+        let whole: BTreeSet<Day> = periods.iter().filter(is_whole).map(|week| week.start).collect();
+        let mut weeks = series::values(&rows.answer);
+        weeks.retain(|day, _| whole.contains(day));
+        let number = |name: &str| match self.checked.get(name) {
+            Some(Checked::Integer(number)) => *number,
+            _ => 0,
+        };
+        let [through, ahead, room] = trend::PARAMETERS.map(number);
+        let (unit, unit_one) = (&self.kpi.unit, &self.kpi.unit_one);
+        let (trend, foretold) = trend::drawn(&weeks, Wanted { through, ahead, room }, (unit, unit_one));
+        rows.answer = series::with_foretold(rows.answer.clone(), &foretold).map_err(data)?;
+        let headline = foretold.last_key_value().map(|(week, told)| Headline {
+            value: told.point,
+            bounds: Some((told.low, told.high)),
+            unit: format!("{unit} in the week of {week}"),
+            unit_one: format!("{unit_one} in the week of {week}"),
+        });
+        Ok((Some(trend), Total { headline, ratio: None }))
+    }
+
     fn summed_bounds(&self, answer: &Answer, range: TimeRange) -> Option<(f64, f64)> {
         let outer = series::outer(answer);
         let sum = |of: fn(&(f64, f64)) -> f64| {
@@ -329,6 +377,10 @@ impl Asking<'_> {
         unfinished: Option<Day>,
         told: &mut Vec<String>,
     ) -> Result<Option<(Change, Comparison)>, QueryError> {
+        // What is foretold has no time before it.
+        if self.kpi.has_trend {
+            return Ok(None);
+        }
         let compare = self.compare();
         let finished = TimeRange { from: range.from, to: unfinished.map_or(range.to, |period| period.min(range.to)) };
         let (Some(covered), true) = (covered, finished.from < finished.to) else { return Ok(None) };
@@ -399,7 +451,7 @@ impl Asking<'_> {
         if let Some(first) = self.days.first().filter(|first| self.kpi.marks_history && range.holds(**first)) {
             told.push(notes::history(*first));
         }
-        told.extend(unfinished.map(|period| notes::unfinished(self.kpi.grain, period)));
+        told.extend(unfinished.map(|period| notes::unfinished(self.kpi.grain, period, self.kpi.has_trend)));
         told.extend(self.told_of_facts());
         told
     }
@@ -408,6 +460,17 @@ impl Asking<'_> {
     fn told_of_facts(&self) -> Option<String> {
         let Some(Err(why)) = self.facts else { return None };
         (self.has_past || self.snapshot.events.rows() >= EVENTS_FELT_MIN).then(|| notes::from_events(why, &self.zone))
+    }
+
+    /// What the question's own statements say beside the figures; nothing where there are no data.
+    async fn told_by_statements(&self, range: TimeRange) -> Result<Vec<String>, QueryError> {
+        let mut told = Vec::new();
+        for sql in self.kpi.notes.iter().filter(|_| !self.days.is_empty()) {
+            let answer = self.ask(sql, range).await?;
+            told.extend(answer.cells().take(NOTES_MAX).filter_map(|cells| Some(cells.first()?.text())));
+        }
+        told.retain(|note| !note.is_empty());
+        Ok(told)
     }
 
     async fn excluded(&self, exclusion: &Exclusion, range: TimeRange) -> Result<Excluded, QueryError> {

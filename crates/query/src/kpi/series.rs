@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Float64Array, RecordBatch, StringArray, StringViewArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, RecordBatch, StringArray, StringViewArray,
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Schema};
 use datafusion::arrow::error::ArrowError;
 use event::Day;
+use insight::measure::Bounds;
 
 use super::Shape;
 use crate::answer::Answer;
@@ -181,6 +182,23 @@ fn ratio(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
     ]));
     let batch = RecordBatch::try_new(schema, vec![days, percents, side(0)?, side(1)?])?;
     Ok(Series { answer: answer.with_rows(batch), names: Vec::new(), folded: 0 })
+}
+
+/// The rows of `answer`, of numbers between two others, with those that are foretold in the place of their own, and a
+/// column that says which are.
+pub(crate) fn with_foretold(answer: Answer, foretold: &BTreeMap<Day, Bounds<f64>>) -> Result<Answer, ArrowError> {
+    let mut found: BTreeMap<Day, [Option<f64>; 3]> = numbers(&answer, BOUNDS)?.into_iter().collect();
+    found.extend(foretold.iter().map(|(day, week)| (*day, [Some(week.low), Some(week.point), Some(week.high)])));
+    let side = |at: usize| -> ArrayRef {
+        Arc::new(found.values().map(|values| values.get(at).copied().flatten()).collect::<Float64Array>())
+    };
+    let days: ArrayRef = Arc::new(Date32Array::from_iter_values(found.keys().map(|day| day.number())));
+    let is_foretold: BooleanArray = found.keys().map(|day| Some(foretold.contains_key(day))).collect();
+    let mut fields = vec![Field::new("period", DataType::Date32, false)];
+    fields.extend(BOUNDS.map(|name| Field::new(name, DataType::Float64, true)));
+    fields.push(Field::new("foretold", DataType::Boolean, false));
+    let columns = vec![days, side(0), side(1), side(2), Arc::new(is_foretold)];
+    Ok(answer.with_rows(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?))
 }
 
 fn empty(period: Period) -> Option<f64> {

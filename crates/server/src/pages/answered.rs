@@ -19,18 +19,11 @@ const PERIODS_NAMED: usize = 8;
 
 /// What a card shows of `answer`.
 pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
-    let Some(headline) = answer.headline.as_ref().filter(|_| has_figures(&answer)) else {
+    let Some(figure) = figure(kpi, &answer).filter(|_| has_figures(&answer)) else {
         return match emitter(kpi) {
             Some(emitter) if answer.covered.is_none() => Content::NotConnected(emitter),
             _ => empty(&answer, asked),
         };
-    };
-    let figure = Figure {
-        text: words::figure(headline.value),
-        exact: format!("{} {}", words::figure_in_full(headline.value), headline.unit),
-        of: unit(headline),
-        span: span(answer.range),
-        change: answer.change.as_ref().and_then(|change| compared(change, kpi.grain, &headline.unit)),
     };
     Content::Drawn(Box::new(Drawn {
         figure,
@@ -42,6 +35,28 @@ pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
         facts: facts(&answer),
         parameters: answer.parameters.clone(),
     }))
+}
+
+/// The number above the chart. Where a trend was looked for and there is none, a dash: the weeks are worth seeing.
+fn figure(kpi: &Kpi, answer: &KpiAnswer) -> Option<Figure> {
+    let span = span(answer.range);
+    match (&answer.headline, &answer.trend) {
+        (Some(headline), _) => Some(Figure {
+            text: words::figure(headline.value),
+            exact: format!("{} {}", words::figure_in_full(headline.value), headline.unit),
+            of: unit(headline),
+            span,
+            change: answer.change.as_ref().and_then(|change| compared(change, kpi.grain, &headline.unit)),
+        }),
+        (None, Some(_)) => Some(Figure {
+            text: "–".to_owned(),
+            exact: answer.message.clone(),
+            of: "no trend to go by".to_owned(),
+            span,
+            change: None,
+        }),
+        (None, None) => None,
+    }
 }
 
 /// What a headline counts, and between which bounds it lies.

@@ -118,6 +118,29 @@ async fn a_repository_can_be_asked_for_and_the_most_launched_one_is_the_default(
     );
 }
 
+/// Where there is no trend, the weeks stand there nevertheless, and why nothing is foretold.
+#[tokio::test]
+async fn without_a_trend_there_is_a_chart_without_a_figure() {
+    let sandbox = Sandbox::new().await;
+    assert!(sandbox.get("/kpi/headroom").await.text().contains("connect"), "no hub has sent anything");
+    let events: Vec<String> = [("2026-11-03T09:00:00.000000Z", "start"), ("2026-11-12T09:00:00.000000Z", "start")]
+        .into_iter()
+        .map(|(time, action)| {
+            serde_json::json!({
+                "__timestamp__": time, "__schema__": "hub.jupyter.org/server-action", "__schema_version__": 1,
+                "__metadata_version__": 1, "action": action, "username": "ada", "servername": "",
+            })
+            .to_string()
+        })
+        .collect();
+    sandbox.keep(&events).await;
+    let answer = sandbox.get("/kpi/headroom?room=5").await;
+    assert_page(&answer, 200);
+    let text = answer.text();
+    assert!(text.contains("No trend: it takes 6 whole weeks with data, and there are 1."), "{text}");
+    assert!(text.contains("no trend to go by") && text.contains("<svg") && text.contains("2026-11-09"), "{text}");
+}
+
 #[tokio::test]
 async fn hostile_names_are_text_on_every_page() {
     let sandbox = Sandbox::with(Wishes {
