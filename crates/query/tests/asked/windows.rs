@@ -71,6 +71,10 @@ async fn check_users(sandbox: &Sandbox, world: &World, (from, to): (Date, Date),
         *by_days.entry(own.range(from..to).count()).or_default() += 1;
     }
     by_days.remove(&0);
+    // Between the fewest days and the most, a number on which nobody came is a bar too.
+    for count in 1..by_days.keys().next_back().copied().unwrap_or(0) {
+        by_days.entry(count).or_default();
+    }
     let named = |count: usize| if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
     let expected = rows(by_days.into_iter().map(|(count, users)| (named(count), users)));
     assert_eq!(answered(sandbox, "active-days", &range).await, expected, "{what}");
@@ -81,6 +85,9 @@ async fn check_users(sandbox: &Sandbox, world: &World, (from, to): (Date, Date),
         let age = (add(end, -1) - *last).get_days();
         let class = [7, 28, 90, 180, 365].iter().filter(|limit| age >= **limit).count();
         *ages.entry(class).or_default() += 1;
+    }
+    for class in 0..ages.keys().next_back().copied().unwrap_or(0) {
+        ages.entry(class).or_default();
     }
     let classes = ["less than a week", "1 to 4 weeks", "4 weeks to 90 days"];
     let expected = rows(ages.into_iter().map(|(class, users)| (classes[class].to_owned(), users)));

@@ -17,20 +17,33 @@ const TABLE_ROWS_SHOWN: usize = 400;
 /// Periods that are named one by one.
 const PERIODS_NAMED: usize = 8;
 
+/// What stands in place of a number that would be of too few.
+const TOO_FEW: &str = "too few for a figure";
+
 /// What a card shows of `answer`.
 pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
-    let Some(headline) = answer.headline.as_ref().filter(|_| has_figures(&answer)) else {
-        return match emitter(kpi) {
-            Some(emitter) if answer.covered.is_none() => Content::NotConnected(emitter),
-            _ => empty(&answer, asked),
-        };
-    };
-    let figure = Figure {
-        text: words::figure(headline.value),
-        exact: format!("{} {}", words::figure_in_full(headline.value), headline.unit),
-        of: unit(headline),
-        span: span(answer.range),
-        change: answer.change.as_ref().and_then(|change| compared(change, kpi.grain, &headline.unit)),
+    let figure = match &answer.headline {
+        Some(headline) if has_figures(&answer) => Figure {
+            text: words::figure(headline.value),
+            exact: format!("{} {}", words::figure_in_full(headline.value), headline.unit),
+            of: unit(headline),
+            span: span(answer.range),
+            change: answer.change.as_ref().and_then(|change| compared(change, kpi.grain, &headline.unit)),
+        },
+        // Rows that count say something where there are too few for the number above them.
+        None if kpi.grain == Grain::None && has_figures(&answer) => Figure {
+            text: "–".to_owned(),
+            exact: TOO_FEW.to_owned(),
+            of: TOO_FEW.to_owned(),
+            span: span(answer.range),
+            change: None,
+        },
+        _ => {
+            return match emitter(kpi) {
+                Some(emitter) if answer.covered.is_none() => Content::NotConnected(emitter),
+                _ => empty(&answer, asked),
+            };
+        }
     };
     Content::Drawn(Box::new(Drawn {
         figure,
@@ -124,7 +137,9 @@ fn compared(change: &Change, grain: Grain, unit: &str) -> Option<card::Change> {
     let sign = if difference > 0.0 { "▲" } else { "▼" };
     let text = match change.percent() {
         _ if difference == 0.0 => "no change".to_owned(),
-        _ if unit == "%" => format!("{sign} {} points", words::figure((difference.abs() * 10.0).round() / 10.0)),
+        _ if unit.starts_with('%') => {
+            format!("{sign} {} points", words::figure((difference.abs() * 10.0).round() / 10.0))
+        }
         Some(percent) if percent.abs() < 0.5 => "hardly a change".to_owned(),
         Some(percent) => format!("{sign} {}\u{a0}%", words::figure(percent.abs().round())),
         None => format!("{sign} {}", words::figure(difference.abs())),
