@@ -1,7 +1,8 @@
 // Puts an interactive chart in the place of a static one, from the specification that the server gives for the same
 // answer. The static one keeps its room, so that nothing moves; if anything fails, it stays.
 //
-// A pointer and the arrow keys move one cursor along the periods (or rows), and both read out the same words.
+// A pointer and the arrow keys move one cursor along the periods (or rows, classes, numbers), and both read out the same
+// words.
 
 /** The scripts of others are classic ones; each is loaded once, in order, and only where there is a chart. */
 const LIBRARIES = ["vega.min.js", "vega-lite.min.js"];
@@ -68,10 +69,10 @@ class Chart {
     place.querySelector(".stage").append(this.canvas);
   }
 
-  /** The specification with as many rows as there is room for; periods always have room. */
+  /** The specification with as many rows of a ranking as there is room for; all else always has room. */
   fitted(height) {
-    const isRanking = this.spec.usermeta.stops.some((stop) => stop.from === undefined);
-    if (!isRanking || this.spec.usermeta.field) return this.spec;
+    const { stops, field, classes } = this.spec.usermeta;
+    if (field || classes || stops.every((stop) => stop.from !== undefined)) return this.spec;
     const rows = Math.max(Math.floor(height / ROW_HEIGHT), 1);
     this.stops = this.spec.usermeta.stops.slice(0, rows);
     if (this.at !== null && this.at >= rows) this.at = rows - 1;
@@ -124,20 +125,24 @@ class Chart {
   under(event) {
     const box = this.canvas.getBoundingClientRect();
     const [left, top] = this.view.origin();
-    const { field } = this.spec.usermeta;
+    const { field, classes } = this.spec.usermeta;
+    if (classes) {
+      const at = Math.floor(((event.clientX - box.left - left) / this.view.width()) * classes);
+      return at >= 0 && at < classes ? at : null;
+    }
     if (field) {
       const place = Math.floor(((event.clientX - box.left - left) / this.view.width()) * field.places);
       const line = Math.floor(((event.clientY - box.top - top) / this.view.height()) * field.lines);
       return this.square(line, place);
     }
-    const isTime = this.stops[0]?.from !== undefined;
-    if (!isTime) {
+    const isAlong = this.stops[0]?.from !== undefined;
+    if (!isAlong) {
       const share = (event.clientY - box.top - top) / this.view.height();
       const at = Math.floor(share * this.stops.length);
       return at >= 0 && at < this.stops.length ? at : null;
     }
-    const time = Number(this.view.scale("x").invert(event.clientX - box.left - left));
-    const at = this.stops.findIndex((stop) => stop.from <= time && time < stop.to);
+    const place = Number(this.view.scale("x").invert(event.clientX - box.left - left));
+    const at = this.stops.findIndex((stop) => stop.from <= place && place < stop.to);
     return at < 0 ? null : at;
   }
 

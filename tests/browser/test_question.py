@@ -9,7 +9,8 @@ from conftest import drawn
 from playwright.sync_api import expect
 from sample import RANGE
 
-IDS = ["launches", "launches-by-origin", "launches-by-provider", "stickiness", "active-users-weekly", "top-repos", "starts"]
+IDS = ["launches", "launches-by-origin", "launches-by-provider", "stickiness", "active-users-weekly", "top-repos", "starts",
+       "active-days", "concurrency-percentile", "hours-per-user"]
 
 
 @pytest.mark.parametrize("kpi", IDS)

@@ -91,6 +91,8 @@ fn what_is_wrong_with_a_question_is_told_with_file_and_line() {
         ("[range]\nweeks", "[range]\nyears", line_of("weeks"), "unknown field `years`"),
         ("FROM launches", "FROM lunches", line_of("```sql"), "there is no table 'lunches'"),
         ("AS value", "AS worth", line_of("```sql"), "answers with period, worth; wanted are period, value"),
+        ("\"week\"\nchart = \"bar\"", "\"none\"\nchart = \"curve\"", line_of("```sql"), "needs a number first"),
+        ("chart = \"bar\"", "chart = \"lorenz\"", line_of("chart"), "its grain is none"),
         ("$owner", "$honour", line_of("```sql"), "honour"),
         ("GROUP BY 1", "GROUP OVER 1", line_of("GROUP"), "this is not SQL"),
         ("```sql", "```", right.lines().count() + 1, "no block ```sql"),

@@ -1,15 +1,20 @@
 //! Static charts as SVG: what the server shows at once, what a report and a badge take.
 //!
 //! Nothing in them needs a script or a style sheet: marks and words are drawn in `currentColor`, and classes (`mark`,
-//! `series-1` to `series-4` and `series-rest`, `before`, `unfinished`, `whisker`, `gap`, `grid`, `axis`, `label`,
-//! `name`, `value`) let a page give them its colours, light and dark. Widths are those at which a chart is shown, so
+//! `series-1` to `series-4` and `series-rest`, `before`, `unfinished`, `whisker`, `band`, `gap`, `grid`, `axis`,
+//! `label`, `name`, `value`) let a page give them its colours, light and dark. Widths are those at which a chart is shown, so
 //! that text keeps its size: a page includes the size that fits its container.
 
+mod curve;
 mod data;
 mod dates;
+mod ground;
 mod heat;
+mod histogram;
+mod lorenz;
 mod plot;
 mod ranking;
+mod rows;
 mod scale;
 mod series;
 mod text;
@@ -90,6 +95,9 @@ pub fn svg(kpi: &Kpi, answer: &KpiAnswer, size: Size) -> String {
         ChartKind::Line => series::draw(kpi, answer, size, series::Marks::Lines),
         ChartKind::Ranking => ranking::draw(kpi, answer, size),
         ChartKind::Heat => heat::draw(kpi, answer, size),
+        ChartKind::Histogram => histogram::draw(kpi, answer, size),
+        ChartKind::Curve => curve::draw(kpi, answer, size),
+        ChartKind::Lorenz => lorenz::draw(kpi, answer, size),
     };
     frame(kpi, answer, size, height, &body)
 }
@@ -114,6 +122,9 @@ fn frame(kpi: &Kpi, answer: &KpiAnswer, size: Size, height: f64, body: &str) -> 
         ChartKind::Stacked => "stacked",
         ChartKind::Ranking => "ranking",
         ChartKind::Heat => "heat",
+        ChartKind::Histogram => "histogram",
+        ChartKind::Curve => "curve",
+        ChartKind::Lorenz => "lorenz",
     };
     let mut out = String::new();
     let _ = write!(
@@ -134,8 +145,19 @@ fn frame(kpi: &Kpi, answer: &KpiAnswer, size: Size, height: f64, body: &str) -> 
 /// What cannot be heard from the title: axes, what is unfinished, what was left out.
 fn description(kpi: &Kpi, answer: &KpiAnswer) -> String {
     let mut sentences = vec![answer.reading.clone()];
-    if !matches!(kpi.chart, ChartKind::Ranking | ChartKind::Heat) {
-        sentences.push(format!("Vertical axis: {}, from 0. Horizontal axis: time, {}.", kpi.unit, zone(answer)));
+    let axes = |up: &str, across: &str| format!("Vertical axis: {up}, from 0. Horizontal axis: {across}.");
+    match kpi.chart {
+        ChartKind::Ranking | ChartKind::Heat => {}
+        ChartKind::Bar | ChartKind::Line | ChartKind::Stacked => {
+            sentences.push(axes(&kpi.unit, &format!("time, {}", zone(answer))));
+        }
+        ChartKind::Histogram => sentences.push(axes(&kpi.unit, "classes, in order")),
+        ChartKind::Curve => sentences.push(axes(&kpi.unit, &rows::first_words(answer))),
+        ChartKind::Lorenz => {
+            let shares = lorenz::Shares::of(kpi, answer);
+            let told = shares.map(|shares| axes(&shares.up_words(kpi), &shares.across_words(kpi)));
+            sentences.extend(told.map(|axes| format!("{axes} The thin line is what it would be if all had alike.")));
+        }
     }
     sentences.extend(answer.notes.iter().cloned());
     sentences.join(" ")

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use event::Day;
 
 use super::data::{Data, Series};
+use super::ground::{figures_width, value_axis};
 use super::scale::Scale;
 use super::text::{cut, escaped, name, plain, width};
-use super::{LINE, Size, dates, figure, number, step_word, zone};
+use super::{LINE, Size, dates, number, step_word, zone};
 use crate::kpi::{Kpi, KpiAnswer};
 
 /// Room that a word under the axis takes.
@@ -36,14 +37,13 @@ impl<'a> Plot<'a> {
     /// The ground for `data`, of which series stand on each other when `stacked`.
     pub(super) fn new(kpi: &'a Kpi, answer: &'a KpiAnswer, data: &'a Data, size: Size, stacked: bool) -> Self {
         let scale = Scale::up_to(data.largest(stacked), 4.0, data.is_whole());
-        let words = scale.ticks().map(|tick| width(&figure(tick))).fold(0.0, f64::max);
         let mut plot = Self {
             kpi,
             answer,
             data,
             size,
             scale,
-            left: words + 10.0,
+            left: figures_width(scale) + 10.0,
             right: size.width() - 4.0,
             top: 1.6 * LINE,
             bottom: size.height() - 2.2 * LINE,
@@ -86,23 +86,7 @@ impl<'a> Plot<'a> {
     }
 
     pub(super) fn value_axis(&self, out: &mut String) {
-        let _ =
-            write!(out, "<text class=\"axis\" x=\"0\" y=\"{}\">{}</text>", number(LINE * 0.8), escaped(&self.kpi.unit));
-        for tick in self.scale.ticks() {
-            let y = self.y(tick);
-            let _ = write!(
-                out,
-                "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\" stroke=\"currentColor\" \
-                 stroke-opacity=\"{opacity}\"/><text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
-                number(self.left),
-                number(self.right),
-                number(self.left - 6.0),
-                number(y + 4.0),
-                figure(tick),
-                y = number(y),
-                opacity = if tick == 0.0 { "0.6" } else { "0.15" },
-            );
-        }
+        value_axis(out, &self.kpi.unit, self.scale, (self.left, self.right), |value| self.y(value));
     }
 
     pub(super) fn time_axis(&self, out: &mut String) {

@@ -23,7 +23,7 @@ pub(super) enum Marks {
 const BAR_WIDTH_MIN: f64 = 3.0;
 
 /// Narrower periods than this have no read-out of their own under a line: nobody could point at one.
-const READ_OUT_WIDTH_MIN: f64 = 4.0;
+pub(super) const READ_OUT_WIDTH_MIN: f64 = 4.0;
 
 /// Height and elements of the chart.
 pub(super) fn draw(kpi: &Kpi, answer: &KpiAnswer, size: Size, marks: Marks) -> (f64, String) {

@@ -1,14 +1,14 @@
 //! The same chart as a Vega-Lite specification: self-contained, with its rows inside and its read-outs in words.
 //!
 //! Nothing in it is fetched or run: no address, and of expressions only comparisons that we write. The parameter
-//! `chosen` is the middle of a period (milliseconds) or the place of a row; whoever shows the chart sets it from
-//! pointer and keyboard alike and finds what to say in `usermeta.stops`.
+//! `chosen` is the middle of a period (milliseconds), a number of the axis or the place of a row; whoever shows the
+//! chart sets it from pointer and keyboard alike and finds what to say in `usermeta.stops`.
 
 use serde_json::{Value, json};
 
 use super::data::{Data, Period};
 use super::text::plain;
-use super::{Size, heat, ranking, step_word, zone};
+use super::{Size, curve, heat, histogram, lorenz, ranking, rows, step_word, zone};
 use crate::kpi::{ChartKind, Kpi, KpiAnswer};
 
 const SCHEMA: &str = "https://vega.github.io/schema/vega-lite/v6.json";
@@ -23,7 +23,10 @@ pub fn vega_lite(kpi: &Kpi, answer: &KpiAnswer) -> Value {
     match kpi.chart {
         ChartKind::Ranking => ranked(kpi, answer),
         ChartKind::Heat => field(kpi, answer),
-        _ => over_time(kpi, answer),
+        ChartKind::Histogram => classes(kpi, answer),
+        ChartKind::Curve => steps(kpi, answer),
+        ChartKind::Lorenz => shares(kpi, answer),
+        ChartKind::Bar | ChartKind::Line | ChartKind::Stacked => over_time(kpi, answer),
     }
 }
 
@@ -304,9 +307,151 @@ fn field(kpi: &Kpi, answer: &KpiAnswer) -> Value {
         "encoding": {"x": across, "y": down},
     });
     let size = json!({"lines": field.lines.len(), "places": field.places.len()});
-    let mut drawn = document(kpi, answer, json!({"figures": figures}), vec![layer, chosen], stops.collect());
+    let drawn = document(kpi, answer, json!({"figures": figures}), vec![layer, chosen], stops.collect());
+    with_meta(drawn, "field", size)
+}
+
+/// An upright bar for each class. Where their names have no room in one line, each word has its own.
+fn classes(kpi: &Kpi, answer: &KpiAnswer) -> Value {
+    let classes = rows::of(answer);
+    if rows::highest(&classes) <= 0.0 {
+        return document(kpi, answer, json!({"figures": []}), vec![nothing()], Vec::new());
+    }
+    let numbered = || classes.iter().enumerate();
+    let figures = numbered().map(|(at, class)| {
+        let (low, high) = class.bounds.unzip();
+        json!({
+            "at": at, "name": class.shown(), "value": number(class.value),
+            "low": low.map(number), "high": high.map(number), "read": class.read_out(kpi),
+        })
+    });
+    let figures: Vec<Value> = figures.collect();
+    let stops = numbered().map(|(at, class)| json!({"at": at, "read": class.read_out(kpi)}));
+    let narrow = histogram::width_for_names(&classes).ceil();
+    let across = json!({
+        "field": "name", "type": "ordinal", "sort": null, "scale": {"paddingInner": 0.02, "paddingOuter": 0},
+        "axis": {
+            "title": null, "labelAngle": 0, "ticks": false, "labelOverlap": true, "labelLimit": 170,
+            "labelExpr": format!("width < {narrow} ? split(datum.label, ' ') : datum.label"),
+        },
+    });
+    let up = |field: &str| upwards(field, &plain(&kpi.unit), rows::is_whole(&classes));
+    let mut layers = vec![json!({
+        "data": {"name": "figures"},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": across,
+            "y": up("value"),
+            "opacity": {"condition": {"test": "chosen === null || datum.at === chosen", "value": 1}, "value": 0.55},
+            "tooltip": {"field": "read", "type": "nominal"},
+        },
+    })];
+    if classes.iter().any(|class| class.bounds.is_some()) {
+        layers.push(json!({
+            "data": {"name": "figures"},
+            "mark": {"type": "rule", "style": "whisker", "strokeWidth": 1.25},
+            "encoding": {"x": across, "y": up("low"), "y2": {"field": "high"}},
+        }));
+    }
+    let drawn = document(kpi, answer, json!({"figures": figures}), layers, stops.collect());
+    with_meta(drawn, "classes", classes.len().into())
+}
+
+/// A level for each stretch of the horizontal axis, with a band of what is possible.
+fn steps(kpi: &Kpi, answer: &KpiAnswer) -> Value {
+    let steps = curve::steps(answer);
+    let Some(first) = steps.first() else {
+        return document(kpi, answer, json!({"figures": []}), vec![nothing()], Vec::new());
+    };
+    let figure = |at: f64, row: &rows::Row| {
+        let (low, high) = row.bounds.unwrap_or((row.value, row.value));
+        json!({"at": number(at), "value": number(row.value), "low": number(low), "high": number(high),
+               "read": row.read_out(kpi)})
+    };
+    // A step reaches back to the one before it, and the first to 0.
+    let figures: Vec<Value> =
+        [figure(0.0, &first.row)].into_iter().chain(steps.iter().map(|step| figure(step.to, &step.row))).collect();
+    let stops = steps.iter().map(|step| {
+        json!({"at": number(step.to), "from": number(step.from), "to": number(step.to), "read": step.row.read_out(kpi)})
+    });
+    let end = curve::across(&steps, Size::Page).end;
+    let across = across("at", &rows::first_words(answer), end);
+    let is_whole = steps.iter().all(|step| step.row.value.fract() == 0.0);
+    let up = |field: &str| upwards(field, &plain(&kpi.unit), is_whole);
+    let layers = vec![
+        json!({
+            "data": {"name": "figures"},
+            "mark": {"type": "area", "interpolate": "step-before", "opacity": 0.25},
+            "encoding": {"x": across, "y": up("low"), "y2": {"field": "high"}},
+        }),
+        json!({
+            "data": {"name": "figures"},
+            "mark": {"type": "line", "interpolate": "step-before", "strokeWidth": 1.75},
+            "encoding": {"x": across, "y": up("value")},
+        }),
+        cursor("figures", &across),
+    ];
+    document(kpi, answer, json!({"figures": figures}), layers, stops.collect())
+}
+
+/// What the rows have together against how many have it.
+fn shares(kpi: &Kpi, answer: &KpiAnswer) -> Value {
+    let Some(shares) = lorenz::Shares::of(kpi, answer) else {
+        return document(kpi, answer, json!({"figures": []}), vec![nothing()], Vec::new());
+    };
+    let (scale_across, scale_up) = shares.scales(Size::Page);
+    let points = || shares.points.iter();
+    let figures: Vec<Value> =
+        points().map(|point| json!({"x": number(point.x), "y": number(point.y), "read": point.read})).collect();
+    let stops = points().map(
+        |point| json!({"at": number(point.x), "from": number(point.from), "to": number(point.x), "read": point.read}),
+    );
+    let origin = json!({"x": 0, "y": 0});
+    let way: Vec<Value> = [origin.clone()].into_iter().chain(figures.iter().cloned()).collect();
+    let even = [origin, json!({"x": number(shares.end.0), "y": number(shares.end.1)})];
+    let across = across("x", &shares.across_words(kpi), scale_across.end);
+    let title = format!("{}; {}", plain(&shares.up_words(kpi)), lorenz::EVEN);
+    let mut up = upwards("y", &title, false);
+    if let Some(scale) = up.get_mut("scale") {
+        *scale = json!({"domain": [0, number(scale_up.end)], "nice": false});
+    }
+    let layer =
+        |data: &str, mark: Value| json!({"data": {"name": data}, "mark": mark, "encoding": {"x": across, "y": up}});
+    let layers = vec![
+        layer("even", json!({"type": "line", "style": "before"})),
+        layer("way", json!({"type": "line", "strokeWidth": 1.75})),
+        layer("figures", json!({"type": "point", "filled": true, "size": 40, "opacity": 1})),
+        cursor("figures", &across),
+    ];
+    let datasets = json!({"figures": figures, "way": way, "even": even});
+    document(kpi, answer, datasets, layers, stops.collect())
+}
+
+/// The line at the number that is chosen.
+fn cursor(data: &str, across: &Value) -> Value {
+    let field = across.get("field").and_then(Value::as_str).unwrap_or_default();
+    json!({
+        "data": {"name": data},
+        "transform": [{"filter": format!("datum.{field} === chosen")}],
+        "mark": {"type": "rule", "style": "cursor"},
+        "encoding": {"x": across},
+    })
+}
+
+/// Numbers from 0 to `end`, with what they count.
+fn across(field: &str, title: &str, end: f64) -> Value {
+    json!({
+        "field": field, "type": "quantitative", "scale": {"domain": [0, number(end)], "nice": false},
+        "axis": {
+            "title": plain(title), "titleAnchor": "end", "titlePadding": 4, "grid": false, "labelOverlap": true,
+            "tickCount": {"expr": "max(2, floor(width / 90))"},
+        },
+    })
+}
+
+fn with_meta(mut drawn: Value, name: &str, value: Value) -> Value {
     if let Some(meta) = drawn.get_mut("usermeta").and_then(Value::as_object_mut) {
-        meta.insert("field".to_owned(), size);
+        meta.insert(name.to_owned(), value);
     }
     drawn
 }
@@ -326,11 +471,16 @@ fn time(field: &str, axis: &Value) -> Value {
 
 fn value(field: &str, kpi: &Kpi, data: &Data) -> Value {
     let compared = if data.before.is_empty() { String::new() } else { format!("; thin line: {}", data.before_words) };
+    upwards(field, &format!("{}{compared}", plain(&kpi.unit)), data.is_whole())
+}
+
+/// Values upwards from 0, under a title.
+fn upwards(field: &str, title: &str, is_whole: bool) -> Value {
     let mut axis = json!({
-        "title": format!("{}{compared}", plain(&kpi.unit)), "titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -4,
+        "title": title, "titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -4,
         "titleY": -10, "titleBaseline": "bottom", "tickCount": 4, "domain": false, "ticks": false,
     });
-    if let (true, Some(axis)) = (data.is_whole(), axis.as_object_mut()) {
+    if let (true, Some(axis)) = (is_whole, axis.as_object_mut()) {
         axis.insert("tickMinStep".to_owned(), 1.into());
         axis.insert("format".to_owned(), ",d".into());
     }

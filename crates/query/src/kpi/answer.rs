@@ -6,8 +6,8 @@ use super::params::Compare;
 use super::range::TimeRange;
 use super::series::leader;
 use super::trend::Trend;
-use super::{Grain, Kpi, Shape};
-use crate::answer::Answer;
+use super::{ChartKind, Grain, Kpi, Shape};
+use crate::answer::{Answer, Cell};
 use crate::zone::Zone;
 
 /// Least number before, from which a change is given in percent; below it a percentage says more than the figures do.
@@ -330,6 +330,9 @@ fn most(kpi: &Kpi, answer: &KpiAnswer) -> Option<String> {
         let (name, value) = leader(&answer.answer, split)?;
         return Some(format!("most: {name} ({})", grouped(value)));
     }
+    if kpi.chart == ChartKind::Curve {
+        return before_the_end(&answer.answer);
+    }
     let place = |name: &str| answer.answer.columns.iter().position(|column| column.name == name);
     let value_at = place("value")?;
     let name_at = place("period").or(value_at.checked_sub(1))?;
@@ -346,6 +349,18 @@ fn most(kpi: &Kpi, answer: &KpiAnswer) -> Option<String> {
         Grain::Month => format!("most in {} ({value})", name.get(..7).unwrap_or(&name)),
         Grain::None => format!("most {}: {name} ({value})", kpi.unit),
     })
+}
+
+/// The step of a curve before its last one: whether the end of it stands out.
+fn before_the_end(answer: &Answer) -> Option<String> {
+    let step = |cells: Vec<Cell>| {
+        let [at, .., name, value] = cells.as_slice() else { return None };
+        Some((at.number()?, name.text(), value.number()?))
+    };
+    let mut steps: Vec<(f64, String, f64)> = answer.cells().filter_map(step).collect();
+    steps.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let (_, name, value) = steps.into_iter().nth(1)?;
+    Some(format!("{name}: {}", grouped(value)))
 }
 
 fn capital(sentence: &str) -> String {

@@ -91,6 +91,14 @@ fn columns(kpi: &Kpi, answer: &Answer) -> Result<(), String> {
         let has = has.join(", ");
         return Err(format!("the statement answers with {has}; a field needs a line, a place, a name and a number"));
     }
+    let begins_with_number =
+        answer.columns.first().is_some_and(|column| matches!(column.type_name, "integer" | "number"));
+    if matches!(kpi.chart, ChartKind::Curve | ChartKind::Lorenz) && (has.len() < 3 || !begins_with_number) {
+        let has = has.join(", ");
+        return Err(format!(
+            "the statement answers with {has}; this chart needs a number first, a name and a number last"
+        ));
+    }
     if kpi.grain == Grain::None {
         return match has.len() {
             0 | 1 => Err(format!("the statement answers with {}; a name and a number are needed", has.join(", "))),

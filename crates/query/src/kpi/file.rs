@@ -185,6 +185,10 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         _ => return Err(at_key(file, front, "[range]", "a range has either days, weeks or months, and at least one")),
     };
     let shape = shape(file, front, &matter)?;
+    if matter.chart.has_no_periods() && matter.grain != Grain::None {
+        let problem = "such a chart has no time: its grain is none";
+        return Err(at_key(file, front, "chart", problem));
+    }
     let rollup = matter.rollup.as_ref().map(|table| rollup(file, front, table)).transpose()?;
     let headline = headline(file, front, matter.headline)?;
     let mut parameters = matter
@@ -479,6 +483,15 @@ mod tests {
                 change("grain = \"day\"", "grain = \"hour\""),
                 "launches.md:8: unknown variant `hour`, expected one of `day`, `week`, `month`, `none`",
             ),
+            (
+                change("chart = \"bar\"", "chart = \"pie\""),
+                "launches.md:9: unknown variant `pie`, expected one of `bar`, `line`, `stacked`, `ranking`, `heat`, \
+                 `histogram`, `curve`, `lorenz`",
+            ),
+            (
+                change("chart = \"bar\"", "chart = \"histogram\""),
+                "launches.md:9: such a chart has no time: its grain is none",
+            ),
             (change("unit = ", "units = "), "launches.md:6: unknown field `units`"),
             (
                 change("id = \"launches\"", "id = \"launch\""),
@@ -486,7 +499,8 @@ mod tests {
             ),
             (
                 change("needs = [\"launches\"]", "needs = [\"lunches\"]"),
-                "launches.md:10: there is no table 'lunches'; there are events, launches, server_actions, sessions, server_activity, server_choices, hub_polls, user_lists, accounts, quarantine",
+                "launches.md:10: there is no table 'lunches'; there are events, launches, server_actions, sessions, \
+                 server_activity, server_choices, hub_polls, user_lists, accounts, quarantine",
             ),
             (
                 change("days = 28", "days = 28\nmonths = 1"),

@@ -139,6 +139,12 @@ pub enum ChartKind {
     Ranking,
     /// A field of squares, lines by places.
     Heat,
+    /// An upright bar for each row, in their order: that of classes.
+    Histogram,
+    /// A level for each number of the first column, in steps.
+    Curve,
+    /// What the rows have together against how many have it, those with most first.
+    Lorenz,
 }
 
 /// What the rows of a time series say of a period.
@@ -213,6 +219,13 @@ pub(crate) struct Exclusion {
     pub(crate) one: String,
     pub(crate) many: String,
     pub(crate) sql: String,
+}
+
+impl ChartKind {
+    /// Whether it draws rows that are not periods, and nothing else.
+    pub(crate) fn has_no_periods(self) -> bool {
+        matches!(self, Self::Histogram | Self::Curve | Self::Lorenz)
+    }
 }
 
 impl Kpi {

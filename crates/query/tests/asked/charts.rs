@@ -88,6 +88,175 @@ async fn a_field_of_months_has_a_line_for_each() {
     assert!(svg.contains(">1</text>") && svg.contains(">2</text>") && svg.contains("2024-01\u{2069}</text>"), "{svg}");
 }
 
+/// Of five people two came on one day, two on two days and one on four: the class of three days is there, and empty.
+#[tokio::test]
+async fn a_histogram_has_a_bar_for_each_class_in_order() {
+    let mut sandbox = Sandbox::new().await;
+    let days = [("ada", 1), ("bob", 1), ("eve", 2), ("joe", 2), ("zoe", 4)];
+    let starts = days.iter().flat_map(|(user, days)| (0..*days).map(move |day| (*user, day)));
+    let start = |(user, day): (&str, i64)| server_action(on("2024-03-25", day * 86_400_000_000), "start", user);
+    sandbox.acknowledge(starts.map(start).collect());
+    let params = [("from", "2024-03-25"), ("to", "2024-04-01")];
+    let svg = drawn(&sandbox, "active-days", &params, Size::Narrow).await;
+    well_formed(&svg);
+    let bars: Vec<(f64, f64, f64)> = svg
+        .split("<rect class=\"mark")
+        .skip(1)
+        .map(|bar| (attribute(bar, "x"), attribute(bar, "y"), attribute(bar, "height")))
+        .collect();
+    let [one, two, three, four] = bars.as_slice() else { panic!("{bars:?}") };
+    assert!(one.0 < two.0 && two.0 < three.0 && three.0 < four.0, "{bars:?}");
+    assert_eq!((one.2, three.2, four.2 * 2.0), (two.2, 0.0, one.2), "{bars:?}");
+    assert!(bars.iter().all(|bar| (bar.1 + bar.2 - three.1).abs() < 0.2), "one ground for all: {bars:?}");
+    insta::assert_snapshot!("histogram", pretty(&svg));
+}
+
+/// Nothing is written over anything else, and nothing beyond the edge, however many classes there are.
+#[tokio::test]
+async fn the_names_of_classes_never_overlap() {
+    let mut sandbox = Sandbox::new().await;
+    let starts = |users: std::ops::RangeInclusive<i64>, of: fn(i64) -> std::ops::Range<i64>| {
+        users.flat_map(move |user| {
+            of(user)
+                .map(move |day| server_action(on("2023-01-01", day * 86_400_000_000), "start", &format!("user-{user}")))
+        })
+    };
+    // Somebody came on each number of days up to 90, and last so many days ago.
+    sandbox.acknowledge(starts(1..=90, |user| 400 - user..400).collect());
+    sandbox.acknowledge(starts(100..=140, |user| (user - 100) * 10..(user - 100) * 10 + 1).collect());
+    sandbox.clock.set(at("2024-02-04T12:00:00Z"));
+    for size in Size::ALL {
+        for (id, classes) in [("active-days", 30), ("days-since-start", 6), ("starts-by-hour", 24)] {
+            let params = [("from", "2023-01-01"), ("to", "2024-02-05")];
+            let svg = drawn(&sandbox, id, &params, size).await;
+            well_formed(&svg);
+            assert_eq!(svg.matches("<rect class=\"mark").count(), classes, "{id} {size:?}");
+            let (view, _) = svg.split_once("viewBox=\"0 0 ").unwrap().1.split_once('"').unwrap();
+            let (wide, high) = view.split_once(' ').unwrap();
+            let (wide, high): (f64, f64) = (wide.parse().unwrap(), high.parse().unwrap());
+            let mut placed: Vec<(f64, f64, f64)> = Vec::new();
+            let texts = svg.split("<text class=\"axis\"").filter_map(|rest| rest.split_once("</text>"));
+            for (text, _) in texts.filter(|(text, _)| text.contains('\u{2068}')) {
+                let words = text.split('\u{2068}').nth(1).unwrap().split('\u{2069}').next().unwrap();
+                let (x, y, half) = (attribute(text, "x"), attribute(text, "y"), 3.35 * words.len() as f64);
+                assert!(x >= half - 0.1 && x + half <= wide + 0.1 && y <= high, "{id} {size:?}: {words} at {x} {y}");
+                let is_apart = |(from, to, line): &(f64, f64, f64)| *line != y || *to < x - half || x + half < *from;
+                assert!(placed.iter().all(is_apart), "{id} {size:?}: {words} overlaps: {placed:?}");
+                placed.push((x - half, x + half, y));
+            }
+            assert!(placed.len() >= 3, "{id} {size:?}: {placed:?}");
+        }
+    }
+}
+
+/// Of 24 hours one server ran in three, and two in three more.
+#[tokio::test]
+async fn a_curve_rises_in_steps_from_the_least_to_the_most() {
+    let mut sandbox = Sandbox::new().await;
+    for (user, start, stop) in [("ada", 6, 12), ("bob", 9, 12)] {
+        let hour = |hour: i64| on("2024-03-30", hour * 3_600_000_000);
+        sandbox.acknowledge(vec![server_action(hour(start), "start", user), server_action(hour(stop), "stop", user)]);
+    }
+    let params = [("from", "2024-03-30"), ("to", "2024-03-31")];
+    let svg = drawn(&sandbox, "concurrency-percentile", &params, Size::Page).await;
+    well_formed(&svg);
+    let titles: Vec<&str> =
+        svg.split("class=\"read\"").skip(1).map(|rest| rest.split(['<', '>']).nth(3).unwrap()).collect();
+    assert_eq!(titles.len(), 100);
+    for (percent, servers) in
+        [(75, "0 servers"), (76, "1 server"), (87, "1 server"), (88, "2 servers"), (100, "2 servers")]
+    {
+        assert_eq!(titles[percent - 1], format!("\u{2068}{percent} % of the time\u{2069}: {servers}"));
+    }
+    let way = svg.split("class=\"mark series-1\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+    let heights: Vec<&str> = way.split(['M', 'V']).filter_map(|step| step.split(['H', ' ']).next()).collect();
+    assert_eq!(heights.len(), 101, "{way}");
+    assert!(svg.contains("(UTC); 99 % of the time: 2.</title>"), "{svg}");
+    assert!(svg.contains(">percent of time</text>") && !svg.contains("class=\"band"), "{svg}");
+}
+
+/// Twenty people, of whom the busiest two have as much as the other eighteen together.
+#[tokio::test]
+async fn a_lorenz_curve_says_what_the_busiest_tenth_has() {
+    let mut sandbox = Sandbox::new().await;
+    let begin = on("2024-03-30", 0);
+    let session = |user: i64, minutes: i64| {
+        let name = format!("user-{user:02}");
+        let stop = on("2024-03-30", minutes * 60_000_000);
+        vec![server_action(begin, "start", &name), server_action(stop, "stop", &name)]
+    };
+    for user in 0..20 {
+        sandbox.acknowledge(session(user, if user < 2 { 540 } else { 60 }));
+    }
+    let params = [("from", "2024-03-30"), ("to", "2024-03-31")];
+    let answer = sandbox.kpi("hours-per-user", &params).await.unwrap();
+    assert!(answer.message.starts_with("50 % of the hours are those of the busiest tenth"), "{}", answer.message);
+    let svg = drawn(&sandbox, "hours-per-user", &params, Size::Narrow).await;
+    well_formed(&svg);
+    let first = "\u{2068}busiest tenth\u{2069}: 18 hours; up to here 10 % of the users have 50 % of the hours";
+    assert!(svg.contains(&format!("<title>{first}</title>")), "{svg}");
+    assert!(svg.contains("class=\"before\"") && svg.contains("users in %, those with most hours first"), "{svg}");
+    assert_eq!(svg.matches("<circle").count(), 10);
+    insta::assert_snapshot!("lorenz", pretty(&svg));
+
+    let mut few = Sandbox::new().await;
+    for user in 0..19 {
+        few.acknowledge(session(user, if user < 2 { 510 } else { 60 }));
+    }
+    let answer = few.kpi("hours-per-user", &params).await.unwrap();
+    assert_eq!((answer.headline, answer.answer.rows()), (None, 10));
+    let svg = drawn(&few, "hours-per-user", &params, Size::Narrow).await;
+    well_formed(&svg);
+    assert!(!svg.contains('%'), "no percentage of few: {svg}");
+    assert!(svg.contains("up to here 2 of 19 users have 17 of 34 hours"), "{svg}");
+}
+
+/// The number in an attribute of the element whose text begins with `element`.
+fn attribute(element: &str, name: &str) -> f64 {
+    let rest = element.split(&format!(" {name}=\"")).nth(1).unwrap_or_else(|| panic!("no {name}: {element}"));
+    rest.split('"').next().unwrap().parse().unwrap()
+}
+
+/// The interactive chart shows what the static one shows: classes, steps with their band, shares.
+#[tokio::test]
+async fn the_specification_has_classes_steps_and_shares() {
+    let mut sandbox = Sandbox::new().await;
+    let (start, now) = (at("2024-03-30T09:00:00Z"), at("2024-03-30T12:00:00Z"));
+    sandbox.acknowledge_at(now, vec![server_action(start, "start", "ada")]);
+    sandbox.clock.set(now);
+    let catalogue = Catalogue::builtin();
+    let specified = async |id: &str| {
+        let params: Params = [("from", "2024-03-30"), ("to", "2024-03-31")].into_iter().collect();
+        let kpi = catalogue.get(id).unwrap();
+        vega_lite(kpi, &sandbox.engine.kpi(kpi, &params, &Scope::All).await.unwrap())
+    };
+    let hours = specified("starts-by-hour").await;
+    assert_eq!(hours["usermeta"]["classes"], 24, "{hours}");
+    assert_eq!(
+        hours["datasets"]["figures"][9],
+        json!({
+            "at": 9, "name": "09:00", "value": 1, "low": null, "high": null, "read": "\u{2068}09:00\u{2069}: 1 start",
+        })
+    );
+    let curve = specified("concurrency-percentile").await;
+    let stops = curve["usermeta"]["stops"].as_array().unwrap();
+    assert_eq!(stops.len(), 100);
+    let read = "\u{2068}100 % of the time\u{2069}: 1 server (between 0 and 1)";
+    assert_eq!(stops[99], json!({"at": 100, "from": 99, "to": 100, "read": read}));
+    let figures = curve["datasets"]["figures"].as_array().unwrap();
+    assert_eq!((&figures[0]["at"], &figures[0]["low"], &figures[100]["high"]), (&0.into(), &0.into(), &1.into()));
+    let spread = specified("hours-per-user").await;
+    assert_eq!(
+        spread["datasets"]["way"],
+        json!([
+            {"x": 0, "y": 0},
+            {"x": 1, "y": 3, "read": "\u{2068}busiest tenth\u{2069}: 3 hours (between 0 and 3); \
+                                      up to here 1 of 1 users have 3 of 3 hours"},
+        ])
+    );
+    assert_eq!(spread["datasets"]["even"][1], json!({"x": 1, "y": 3}));
+}
+
 /// The interactive chart shows what the static one shows: the bounds of what is not known exactly, squares in order.
 #[tokio::test]
 async fn the_specification_has_bounds_and_squares() {

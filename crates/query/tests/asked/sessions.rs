@@ -185,7 +185,8 @@ fn check_levels(hub: &Simulated, answer: &KpiAnswer) {
     }
     let document = answer.answer.json();
     for row in document["rows"].as_array().unwrap() {
-        let percent: i64 = row["enough_for"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap();
+        let percent = row["percent_of_time"].as_i64().unwrap();
+        assert_eq!(row["enough_for"], format!("{percent} % of the time"));
         let mut covered = 0;
         let enough = time_at.iter().find(|(_, micros)| {
             covered += **micros;
@@ -193,12 +194,16 @@ fn check_levels(hub: &Simulated, answer: &KpiAnswer) {
         });
         assert_eq!(row["value"].as_f64(), enough.map(|(level, _)| *level as f64), "{percent} %");
     }
-    assert_eq!(document["rows"].as_array().unwrap().len(), 6);
+    let rows = document["rows"].as_array().unwrap().iter();
+    assert!(rows.map(|row| row["percent_of_time"].as_i64().unwrap()).eq((1..=100).rev()), "{document}");
 }
 
 async fn check_people(hub: &Simulated) {
     let spread = hub.ask("hours-per-user", &[]).await;
-    assert!(agree(headline(&spread), hub.number("hours")), "{}", spread.message);
+    let rows = spread.answer.json()["rows"].clone();
+    let sum = |name: &str| rows.as_array().unwrap().iter().map(|row| row[name].as_f64().unwrap()).sum::<f64>();
+    assert!(agree(sum("value"), hub.number("hours")), "{}", spread.message);
+    assert_eq!(sum("users"), hub.number("users_seen"));
     let mut of_users: BTreeMap<&str, i64> = BTreeMap::new();
     for (user, start, stop) in &hub.sessions {
         *of_users.entry(user).or_default() += stop - start;
@@ -206,8 +211,13 @@ async fn check_people(hub: &Simulated) {
     let mut hours: Vec<i64> = of_users.values().copied().collect();
     hours.sort_unstable_by_key(|micros| -micros);
     let busiest: i64 = hours.iter().take(hours.len().div_ceil(10)).sum();
-    let first = spread.answer.json()["rows"][0]["value"].as_f64().unwrap();
+    let first = rows[0]["value"].as_f64().unwrap();
     assert!(agree(first, busiest as f64 / 3.6e9), "{first} {busiest}");
+    let all: i64 = hours.iter().sum();
+    match hours.len() >= 20 {
+        true => assert!(agree(headline(&spread), 100.0 * busiest as f64 / all as f64), "{}", spread.message),
+        false => assert!(spread.message.starts_with("Too few for a figure"), "{}", spread.message),
+    }
     for (user, micros) in of_users.iter().take(6) {
         let own = hub.ask("my-sessions", &[("user", user)]).await;
         assert!(agree(headline(&own), *micros as f64 / 3.6e9), "{user}: {}", own.message);

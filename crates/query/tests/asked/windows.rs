@@ -71,8 +71,23 @@ async fn check_users(sandbox: &Sandbox, world: &World, (from, to): (Date, Date),
         *by_days.entry(own.range(from..to).count()).or_default() += 1;
     }
     by_days.remove(&0);
-    let named = |count: usize| if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
-    let expected = rows(by_days.into_iter().map(|(count, users)| (named(count), users)));
+    // Between the fewest days and the most, a number on which nobody came is a bar too.
+    for count in 1..by_days.keys().next_back().copied().unwrap_or(0) {
+        by_days.entry(count).or_default();
+    }
+    // At most 31 bars.
+    let width = by_days.len().div_ceil(31).max(1);
+    let numbers: Vec<(usize, usize)> = by_days.into_iter().collect();
+    let class = |(place, of_class): (usize, &[(usize, usize)])| {
+        let (first, last) = (place * width + 1, (place + 1) * width);
+        let name = match (first, last) {
+            (1, 1) => "1 day".to_owned(),
+            _ if first == last => format!("{first} days"),
+            _ => format!("{first} to {last} days"),
+        };
+        (name, of_class.iter().map(|(_, users)| users).sum())
+    };
+    let expected = rows(numbers.chunks(width).enumerate().map(class));
     assert_eq!(answered(sandbox, "active-days", &range).await, expected, "{what}");
 
     let end = to.min(add(today, 1));
@@ -81,6 +96,9 @@ async fn check_users(sandbox: &Sandbox, world: &World, (from, to): (Date, Date),
         let age = (add(end, -1) - *last).get_days();
         let class = [7, 28, 90, 180, 365].iter().filter(|limit| age >= **limit).count();
         *ages.entry(class).or_default() += 1;
+    }
+    for class in 0..ages.keys().next_back().copied().unwrap_or(0) {
+        ages.entry(class).or_default();
     }
     let classes = ["less than a week", "1 to 4 weeks", "4 weeks to 90 days"];
     let expected = rows(ages.into_iter().map(|(class, users)| (classes[class].to_owned(), users)));

@@ -17,6 +17,9 @@ const TABLE_ROWS_SHOWN: usize = 400;
 /// Periods that are named one by one.
 const PERIODS_NAMED: usize = 8;
 
+/// What stands in place of a number that would be of too few.
+const TOO_FEW: &str = "too few for a figure";
+
 /// What a card shows of `answer`.
 pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
     let Some(figure) = figure(kpi, &answer).filter(|_| has_figures(&answer)) else {
@@ -37,9 +40,19 @@ pub(crate) fn content(kpi: &Kpi, answer: KpiAnswer, asked: &Asked) -> Content {
     }))
 }
 
-/// The number above the chart. Where a trend was looked for and there is none, a dash: the weeks are worth seeing.
+/// The number above the chart. Where rows say something without one, a dash: the weeks of a trend that is none, and
+/// counts that are too few for a share.
 fn figure(kpi: &Kpi, answer: &KpiAnswer) -> Option<Figure> {
     let span = span(answer.range);
+    let dash = |exact: &str, of: &str| {
+        Some(Figure {
+            text: "–".to_owned(),
+            exact: exact.to_owned(),
+            of: of.to_owned(),
+            span: span.clone(),
+            change: None,
+        })
+    };
     match (&answer.headline, &answer.trend) {
         (Some(headline), _) => Some(Figure {
             text: words::figure(headline.value),
@@ -48,13 +61,8 @@ fn figure(kpi: &Kpi, answer: &KpiAnswer) -> Option<Figure> {
             span,
             change: answer.change.as_ref().and_then(|change| compared(change, kpi.grain, &headline.unit)),
         }),
-        (None, Some(_)) => Some(Figure {
-            text: "–".to_owned(),
-            exact: answer.message.clone(),
-            of: "no trend to go by".to_owned(),
-            span,
-            change: None,
-        }),
+        (None, Some(_)) => dash(&answer.message, "no trend to go by"),
+        (None, None) if kpi.grain == Grain::None => dash(TOO_FEW, TOO_FEW),
         (None, None) => None,
     }
 }
@@ -140,7 +148,9 @@ fn compared(change: &Change, grain: Grain, unit: &str) -> Option<card::Change> {
     let sign = if difference > 0.0 { "▲" } else { "▼" };
     let text = match change.percent() {
         _ if difference == 0.0 => "no change".to_owned(),
-        _ if unit == "%" => format!("{sign} {} points", words::figure((difference.abs() * 10.0).round() / 10.0)),
+        _ if unit.starts_with('%') => {
+            format!("{sign} {} points", words::figure((difference.abs() * 10.0).round() / 10.0))
+        }
         Some(percent) if percent.abs() < 0.5 => "hardly a change".to_owned(),
         Some(percent) => format!("{sign} {}\u{a0}%", words::figure(percent.abs().round())),
         None => format!("{sign} {}", words::figure(difference.abs())),
