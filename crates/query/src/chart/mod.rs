@@ -2,8 +2,8 @@
 //!
 //! Nothing in them needs a script or a style sheet: marks and words are drawn in `currentColor`, and classes (`mark`,
 //! `series-1` to `series-4` and `series-rest`, `before`, `unfinished`, `whisker`, `band`, `gap`, `grid`, `axis`,
-//! `label`, `name`, `value`) let a page give them its colours, light and dark. Widths are those at which a chart is shown, so
-//! that text keeps its size: a page includes the size that fits its container.
+//! `label`, `name`, `value`) let a page give them its colours, light and dark. Widths are those at which a chart is
+//! shown, so that text keeps its size: a page includes the size that fits its container.
 
 mod curve;
 mod data;
