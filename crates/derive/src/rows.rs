@@ -12,9 +12,8 @@ use insight::session::{Culler, StartKnownBy};
 
 use crate::hub::Owned;
 
-/// Settled batches are joined up to so many rows, as long as the earlier one is not longer: so there are few of them,
-/// and a row is copied a logarithmic number of times.
-const JOINED_ROWS_MAX: usize = 65_536;
+/// A batch has no more rows: a query that passes batches on is charged for each as a whole.
+const BATCH_ROWS_MAX: usize = 65_536;
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let text = |name: &str| Field::new(name, DataType::Utf8View, false);
@@ -76,15 +75,13 @@ impl Rows {
     }
 }
 
-/// Settled rows, as they come.
+/// Settled rows, as they come. Batches are joined as long as the earlier one is not longer: so there are few of them,
+/// and a row is copied a logarithmic number of times.
 #[derive(Debug, Default)]
 pub(crate) struct Settled(Vec<RecordBatch>);
 
 impl Settled {
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<(), ArrowError> {
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
         let mut newest = batch;
         while let Some(previous) = self.0.pop_if(|previous| joins(previous, &newest)) {
             newest = concat_batches(&SCHEMA, [&previous, &newest])?;
@@ -99,10 +96,15 @@ impl Settled {
 }
 
 fn joins(previous: &RecordBatch, newest: &RecordBatch) -> bool {
-    previous.num_rows() <= newest.num_rows() && previous.num_rows() + newest.num_rows() <= JOINED_ROWS_MAX
+    previous.num_rows() <= newest.num_rows() && previous.num_rows() + newest.num_rows() <= BATCH_ROWS_MAX
 }
 
-/// The columns of `sessions` of one hub.
+/// The columns of `sessions` of one hub, as batches of which none is empty.
+pub(crate) fn batches(hub: &str, culler: Option<Culler>, sessions: &[Owned]) -> Vec<Result<RecordBatch, ArrowError>> {
+    sessions.chunks(BATCH_ROWS_MAX).map(|sessions| batch(hub, culler, sessions)).collect()
+}
+
+/// One batch of them.
 pub(crate) fn batch<'a>(
     hub: &'a str,
     culler: Option<Culler>,
@@ -152,5 +154,42 @@ pub(crate) fn known_by(start: StartKnownBy) -> &'static str {
         StartKnownBy::Event => "event",
         StartKnownBy::Hub => "hub",
         StartKnownBy::Nothing => "nothing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insight::session::{EndKnownBy, Flags, Server, Session};
+
+    use super::*;
+
+    #[test]
+    fn no_batch_is_empty_or_longer_than_a_query_can_pass_on() {
+        let at = EventTime::from_micros;
+        let session = |number: i64| Session {
+            start_low: at(number),
+            start: at(number),
+            start_known_by: StartKnownBy::Event,
+            hub_started: None,
+            end_low: at(number + 1),
+            end: Some(at(number + 1)),
+            end_high: Some(at(number + 1)),
+            end_known_by: EndKnownBy::Stop,
+            last_activity: None,
+            flags: Flags::default(),
+            start_id: None,
+            end_id: None,
+        };
+        let server = Server { user: "ada".into(), name: "".into() };
+        let mut settled = Settled::default();
+        for count in [0, 1, 2 * BATCH_ROWS_MAX + 1, 5] {
+            let rows: Vec<Owned> =
+                (0..count).map(|number| (server.clone(), session(i64::try_from(number).unwrap()))).collect();
+            for batch in batches("lab", None, &rows) {
+                settled.push(batch.unwrap()).unwrap();
+            }
+        }
+        let lengths: Vec<usize> = settled.batches().iter().map(RecordBatch::num_rows).collect();
+        assert_eq!(lengths, [1, BATCH_ROWS_MAX, BATCH_ROWS_MAX, 6]);
     }
 }

@@ -13,7 +13,7 @@ use store::{Contents, Derived, DerivedDamaged, Scan, Snapshot, Store, Table, Tab
 use crate::evidence::{self, EMITTED_COLUMNS, Names, Places, WATCHED_COLUMNS};
 use crate::history::{History, NotKept, kept};
 use crate::hub::{HubLedger, HubSettings, Hubs, Late};
-use crate::rows::{Rows, Settled, batch};
+use crate::rows::{Rows, Settled, batches};
 use crate::schemas;
 
 /// Answers of so many snapshots are kept, so that the statements of one question see the same sessions.
@@ -377,8 +377,8 @@ impl State {
 
     /// The rows that may change, as things stand at `now`; no batch is empty.
     fn open(&self, now: EventTime) -> Result<Vec<RecordBatch>, ArrowError> {
-        let batches = self.hubs.iter().map(|(name, hub)| batch(name, hub.culler(), &hub.open(now)));
-        batches.filter(|batch| batch.as_ref().map_or(true, |batch| batch.num_rows() > 0)).collect()
+        let of_hub = |(name, hub): (&Arc<str>, &HubLedger)| batches(name, hub.culler(), &hub.open(now));
+        self.hubs.iter().flat_map(of_hub).collect()
     }
 
     fn follow(&mut self, snapshot: &Snapshot, contents: Contents) {
@@ -398,7 +398,9 @@ impl State {
     fn settle(&mut self, now: EventTime) -> Result<(), DeriveError> {
         for (name, hub) in &mut self.hubs {
             let rows = hub.settle(now);
-            self.settled.push(batch(name, hub.culler(), &rows)?)?;
+            for batch in batches(name, hub.culler(), &rows) {
+                self.settled.push(batch?)?;
+            }
         }
         Ok(())
     }
