@@ -28,8 +28,8 @@ pub(crate) const SESSIONS_FOLDER: &str = "sessions";
 /// How often it is looked whether the table has changed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// After it was followed it is left alone for so many times as long: of a day under full load all events are read each
-/// time, and whoever sends comes first.
+/// After it was followed it is left alone for so many times as long, unless nothing comes in any more: of a day under
+/// full load all events are read each time, and whoever sends comes first.
 const LOOK_REST: u32 = 19;
 
 /// Files are written at most this often: what is not in them is made again after a start, in seconds.
@@ -194,17 +194,20 @@ impl Rollups {
         }
         let mut version = None;
         let mut saved: Option<Instant> = None;
+        let (mut reached, mut rests_until) = (None, Instant::now());
         loop {
-            let newest = self.store.status().events.version;
+            let status = self.store.status();
+            let newest = status.events.version;
+            let is_quiet = reached.replace(status.attached.clone()) == Some(status.attached);
             let mut wait = LOOK_INTERVAL;
-            if version != Some(newest) {
+            if version != Some(newest) && (is_quiet || rests_until <= Instant::now()) {
                 let began = Instant::now();
                 tokio::select! {
                     () = stop.cancelled() => return,
                     refreshed = self.engine.refresh_rollups(&|_| {}) => match refreshed {
                         Ok(()) => {
                             version = Some(newest);
-                            wait = wait.max(began.elapsed() * LOOK_REST).min(SAVE_INTERVAL);
+                            rests_until = Instant::now() + (began.elapsed() * LOOK_REST).min(SAVE_INTERVAL);
                         }
                         Err(error) => {
                             tracing::error!(%error, "what is kept ready for questions could not be brought up to date");
