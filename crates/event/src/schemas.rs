@@ -45,7 +45,10 @@ pub const EMITTED: [&str; 2] = [SERVER_ACTION_OF_OLD, SERVER_ACTION];
 pub const WATCHED: [&str; 8] =
     [HUB_POLL, SERVER_SEEN, SERVER_GONE, USERS_POLL, USER_SEEN, HUB_RESTART, HUB_UNHEARD, SERVER_LOGGED];
 
-/// All of them.
+/// What lists of users and polls told beside that; no session rests on them.
+pub const OF_ACCOUNTS: [&str; 3] = [ACCOUNTS_POLL, ACCOUNT_SEEN, SERVER_CHOSEN];
+
+/// All that tell of servers: [`EMITTED`] and [`WATCHED`].
 pub const ALL: [&str; 10] = [
     SERVER_ACTION_OF_OLD,
     SERVER_ACTION,

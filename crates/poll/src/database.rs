@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(users.users.keys().collect::<Vec<_>>(), ["ada", "b\"<i>"]);
         let texts = texts_of_database(&reading, &users);
         let polls: Vec<&String> = texts.iter().filter(|text| text.contains("-poll\"")).collect();
-        assert_eq!((texts.len(), polls.len()), (6, 2));
+        assert_eq!((texts.len(), polls.len()), (9, 3));
         // Nobody is proven to be gone, and no outage of ours ends with it.
         assert!(polls.iter().all(|text| text.contains("\"complete\":false")), "{polls:?}");
         assert!(!texts.iter().any(|text| text.contains("\"begins\":true")), "{texts:?}");
