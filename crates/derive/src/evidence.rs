@@ -7,7 +7,7 @@ use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use event::{CollectorId, EventTime, Position};
 use insight::session::{Between, EventId, Kept, ServerEvent};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::schemas;
 
@@ -19,7 +19,7 @@ pub(crate) const EMITTED_COLUMNS: [&str; 10] =
 pub(crate) const WATCHED_COLUMNS: [&str; 7] = ["collector", "position", "time", "received", "hub", "schema", "text"];
 
 /// A server of a hub, by the names that the hub gave.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Named {
     pub(crate) user: Arc<str>,
     pub(crate) server: Arc<str>,

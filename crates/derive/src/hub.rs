@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use event::EventTime;
 use insight::session::{Aliases, Culler, Evidence, Hub, Ledger, Micros, Server, Session, Settings};
+use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Acted, Logged, Watched, What};
 use crate::watch::{Moment, Watch};
@@ -12,11 +13,14 @@ use crate::watch::{Moment, Watch};
 /// Evidence is mostly there within a day. What ended longer ago is settled, so that it takes no more work.
 const LATE_MIN: Micros = Micros::from_hours(24);
 
+/// The same while everything is read in order of its time: wide, since to begin anew costs more than to wait.
+pub(crate) const LATE_OF_ALL: Micros = Micros::from_hours(24 * 31);
+
 /// Rows are settled this often, and evidence for settled times makes everything be read again at most as often.
 const SETTLE_INTERVAL: Micros = Micros::from_hours(1);
 
 /// What a hub's operator says of it: how it ends servers by itself, and who was renamed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HubSettings {
     /// The timeout of its culler of idle servers and how often that looks, if one runs.
     pub culler: Option<Culler>,
@@ -35,12 +39,13 @@ impl From<&HubSettings> for Settings {
 /// A session and whose it is.
 pub(crate) type Owned = (Server, Session);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct HubLedger {
     culler: Option<Culler>,
     ledger: Ledger,
     watch: Watch,
     /// What polls told and was not taken yet, by its instant.
+    #[serde(skip)]
     moments: BTreeMap<EventTime, Moment>,
     /// Evidence comes so late at most, as far as it was seen.
     lateness: Micros,
@@ -120,6 +125,11 @@ impl HubLedger {
         }
         self.settled = Some(now);
         owned(self.ledger.settle(self.lateness.before(now), now))
+    }
+
+    /// Hands out the rows that ended long before `until`, before which all evidence was taken that there is.
+    pub(crate) fn settle_until(&mut self, until: EventTime, now: EventTime) -> Vec<Owned> {
+        owned(self.ledger.settle(self.lateness.max(LATE_OF_ALL).before(until), now))
     }
 
     /// The rows that are not settled, as things stood at `now`.

@@ -9,7 +9,9 @@ use arrow::error::ArrowError;
 use event::EventTime;
 use insight::measure::reason;
 use insight::session::{Culler, StartKnownBy};
+use store::DerivedDamaged;
 
+use crate::file::SessionFile;
 use crate::hub::Owned;
 
 /// A batch has no more rows: a query that passes batches on is charged for each as a whole.
@@ -48,39 +50,55 @@ pub fn schema() -> SchemaRef {
     Arc::clone(&SCHEMA)
 }
 
-/// Every session, as things stood at one moment. Cheap to clone.
+/// Every session, as things stood at one moment. Cheap to clone; the files stay readable as long as it is held.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
+    files: Arc<[Arc<SessionFile>]>,
     batches: Arc<[RecordBatch]>,
 }
 
 impl Rows {
-    pub(crate) fn new(batches: Vec<RecordBatch>) -> Self {
-        Self { batches: batches.into() }
+    pub(crate) fn new(files: Vec<Arc<SessionFile>>, batches: Vec<RecordBatch>) -> Self {
+        Self { files: files.into(), batches: batches.into() }
     }
 
-    /// Batches of [`schema`]; none is empty. The rows have no order.
+    /// Those that stand in files.
+    pub fn files(&self) -> &[Arc<SessionFile>] {
+        &self.files
+    }
+
+    /// The others: batches of [`schema`], of which none is empty. The rows have no order.
     pub fn batches(&self) -> &[RecordBatch] {
         &self.batches
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.batches.iter().map(RecordBatch::num_rows).sum()
+        let in_files = self.files.iter().map(|file| file.rows());
+        in_files.chain(self.batches.iter().map(RecordBatch::num_rows)).sum()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.len() == 0
+    }
+
+    /// All of them, those of files too. Blocks.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn read(&self) -> Result<Vec<RecordBatch>, DerivedDamaged> {
+        let in_files = self.files.iter().map(SessionFile::read);
+        in_files.chain(self.batches.iter().cloned().map(Ok)).collect()
     }
 }
 
-/// Settled rows, as they come. Batches are joined as long as the earlier one is not longer: so there are few of them,
+/// Settled rows, as they come, until they stand in files. Batches are joined as long as the earlier one is not longer: so there are few of them,
 /// and a row is copied a logarithmic number of times.
 #[derive(Debug, Default)]
-pub(crate) struct Settled(Vec<RecordBatch>);
+pub(crate) struct Recent(Vec<RecordBatch>);
 
-impl Settled {
+impl Recent {
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<(), ArrowError> {
         let mut newest = batch;
         while let Some(previous) = self.0.pop_if(|previous| joins(previous, &newest)) {
@@ -92,6 +110,10 @@ impl Settled {
 
     pub(crate) fn batches(&self) -> &[RecordBatch] {
         &self.0
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.0.iter().map(RecordBatch::num_rows).sum()
     }
 }
 
@@ -181,15 +203,15 @@ mod tests {
             end_id: None,
         };
         let server = Server { user: "ada".into(), name: "".into() };
-        let mut settled = Settled::default();
+        let mut recent = Recent::default();
         for count in [0, 1, 2 * BATCH_ROWS_MAX + 1, 5] {
             let rows: Vec<Owned> =
                 (0..count).map(|number| (server.clone(), session(i64::try_from(number).unwrap()))).collect();
             for batch in batches("lab", None, &rows) {
-                settled.push(batch.unwrap()).unwrap();
+                recent.push(batch.unwrap()).unwrap();
             }
         }
-        let lengths: Vec<usize> = settled.batches().iter().map(RecordBatch::num_rows).collect();
+        let lengths: Vec<usize> = recent.batches().iter().map(RecordBatch::num_rows).collect();
         assert_eq!(lengths, [1, BATCH_ROWS_MAX, BATCH_ROWS_MAX, 6]);
     }
 }

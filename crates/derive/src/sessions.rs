@@ -1,26 +1,30 @@
 //! Follows snapshots of the store.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use event::EventTime;
-use insight::session::{EndKnownBy, Micros, Session};
-use store::{Contents, Derived, DerivedDamaged, Scan, Snapshot, Store, Table, TableError, TableSnapshot};
+use insight::session::{EndKnownBy, Session};
+use store::{Contents, Derived, DerivedDamaged, Scan, Selection, Snapshot, Store, Table, TableError, TableSnapshot};
 
+use crate::checkpoint::{self, Checkpoint, Settings};
+use crate::columns::kept;
 use crate::evidence::{self, EMITTED_COLUMNS, Names, Places, WATCHED_COLUMNS};
-use crate::history::{History, NotKept, kept};
-use crate::hub::{HubLedger, HubSettings, Hubs, Late};
-use crate::rows::{Rows, Settled, batches};
+use crate::history::History;
+use crate::hub::{HubLedger, HubSettings, LATE_OF_ALL};
+use crate::months::NotKept;
+use crate::rows::Rows;
 use crate::schemas;
+use crate::slices::{SLICE_ROWS, slices};
+use crate::state::{Lateness, State};
 
-/// Answers of so many snapshots are kept, so that the statements of one question see the same sessions.
-const ANSWERS_MAX: usize = 4;
-
-/// As long as nothing came, the same answer is given for so long: only the cap of a session depends on the time.
-const ANSWER_AGE_MAX: Micros = Micros::from_secs(60);
+/// Settled rows that are held in memory while everything is read anew, about.
+const HELD_ROWS_MAX: usize = 1 << 18;
 
 /// Sessions could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,12 @@ pub enum DeriveError {
     /// What is to be kept of events that leave could not be written.
     #[error("sessions whose events leave cannot be kept: {0}")]
     NotKept(String),
+    /// [`Sessions::interrupt`] was called.
+    #[error("sessions are not made anew, as the program ends")]
+    Interrupted,
+    /// What is to be read at the next start could not be written, or not read again.
+    #[error("sessions cannot be put into files: {0}")]
+    NotSaved(String),
 }
 
 impl From<NotKept> for DeriveError {
@@ -49,16 +59,38 @@ impl From<NotKept> for DeriveError {
     }
 }
 
+fn not_saved(error: impl fmt::Display) -> DeriveError {
+    DeriveError::NotSaved(error.to_string())
+}
+
+/// Tells the newest snapshot.
+pub type Newest = Arc<dyn Fn() -> Arc<Snapshot> + Send + Sync>;
+
 /// Every session of every hub, following the snapshots of one store.
 #[derive(Debug)]
 pub struct Sessions {
     tables: PathBuf,
-    settings: BTreeMap<Arc<str>, HubSettings>,
+    settings: Settings,
     /// Where sessions are kept whose events have left, if anywhere.
     folder: Option<Derived>,
+    files: Option<Files>,
+    slice_rows: u64,
+    is_interrupted: AtomicBool,
     state: Mutex<State>,
     /// Beside the state, so that nobody waits for a rebuild to learn of it.
     status: Mutex<Status>,
+}
+
+/// Where rows that nothing but late evidence changes lie, and what is known beside them.
+struct Files {
+    folder: Derived,
+    newest: Newest,
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Files").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 /// What is known at present, for metrics and for whoever watches a test.
@@ -70,34 +102,19 @@ pub struct Status {
     pub servers: usize,
     /// Those of which something is open, or may still change.
     pub servers_open: usize,
-    /// How often everything was read anew since the start, the first time included.
+    /// How often everything was read anew since the start.
     pub rebuilds: u64,
+    /// While everything is read anew: how many stretches of time have been read, and how many there are.
+    pub making: Option<(usize, usize)>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// `None` as long as nobody asked.
-    history: Option<Result<History, Arc<DerivedDamaged>>>,
-    followed: Option<Followed>,
-    hubs: Hubs,
-    settled: Settled,
-    rebuilds: u64,
-    answers: VecDeque<Answer>,
-}
-
-/// The last snapshot that was followed.
-#[derive(Debug)]
-struct Followed {
-    version: String,
-    contents: Contents,
-    parts: HashSet<Arc<str>>,
-}
-
-#[derive(Debug)]
-struct Answer {
-    version: String,
-    at: EventTime,
-    rows: Rows,
+/// Files that are gone because somebody was forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Of the folder of what outlives its events.
+    pub history: Vec<String>,
+    /// Of the folder of what can be made anew.
+    pub files: Vec<String>,
 }
 
 impl Sessions {
@@ -108,6 +125,9 @@ impl Sessions {
             tables: store.table_dir(Table::Events).to_owned(),
             settings,
             folder: None,
+            files: None,
+            slice_rows: SLICE_ROWS,
+            is_interrupted: AtomicBool::new(false),
             state: Mutex::default(),
             status: Mutex::default(),
         }
@@ -117,6 +137,23 @@ impl Sessions {
     #[must_use]
     pub fn with_history(self, folder: Derived) -> Self {
         Self { folder: Some(folder), ..self }
+    }
+
+    /// The same, going on where [`Self::save`] ended, and holding in `folder` and not in memory what will probably
+    /// change no more. What is written is always of the `newest` snapshot, so that nobody who was forgotten is in it.
+    #[must_use]
+    pub fn with_files(self, folder: Derived, newest: Newest) -> Self {
+        Self { files: Some(Files { folder, newest }), ..self }
+    }
+
+    /// The same, reading about so many events at once when everything is read anew; a million unless it is said.
+    #[must_use]
+    pub fn with_slice_rows(self, rows: u64) -> Self {
+        Self { slice_rows: rows, ..self }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the sessions that began before `to`, so that they are told as they are now when the events from before
@@ -134,12 +171,9 @@ impl Sessions {
         to: EventTime,
     ) -> Result<(), DeriveError> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         // Taken while nobody is forgotten: an older one might still name them.
-        if let Err(error) = self.follow(&mut state, &newest(), now) {
-            state.forget();
-            return Err(error);
-        }
+        self.brought_up(&mut state, &newest(), now)?;
         let history = self.history(&mut state).map_err(DeriveError::History)?.clone();
         // A term that was made longer brings nothing back.
         let to = to.max(history.until);
@@ -153,7 +187,10 @@ impl Sessions {
             carried.push(kept(batch, &|_, _, session| session.start < to && !ends(session))?);
             Ok(())
         };
-        for batch in state.settled.batches() {
+        for batch in state.months.read_before(to) {
+            part(&batch.map_err(not_saved)?, &is_over)?;
+        }
+        for batch in state.recent.batches() {
             part(batch, &is_over)?;
         }
         for batch in state.open(now)? {
@@ -172,23 +209,27 @@ impl Sessions {
         Ok(())
     }
 
-    /// Takes the sessions out of what is kept that began until the time that `until` tells by hub and name. Returns the
-    /// files that are gone. Blocks.
+    /// Takes the sessions out of what is kept that began until the time that `until` tells by hub and name, and clears
+    /// away what can be made anew. Blocks.
     ///
     /// # Errors
     /// When what is kept is damaged, or the disk refuses.
-    pub fn forget(&self, until: &dyn Fn(&str, &str) -> Option<EventTime>) -> Result<Vec<String>, DeriveError> {
-        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn forget(&self, until: &dyn Fn(&str, &str) -> Option<EventTime>) -> Result<Forgotten, DeriveError> {
+        let mut state = self.state();
+        let mut gone = Forgotten::default();
+        if let Some(files) = &self.files {
+            state.forget();
+            gone.files = files.folder.clear().map_err(not_saved)?;
+        }
+        let Some(folder) = &self.folder else { return Ok(gone) };
         let history = self.history(&mut state).map_err(DeriveError::History)?;
         let (mut next, is_other) = history.without(until)?;
-        if !is_other {
-            return Ok(Vec::new());
+        if is_other {
+            gone.history = next.write(folder)?;
+            state.history = Some(Ok(next));
+            state.forget();
         }
-        let removed = next.write(folder)?;
-        state.history = Some(Ok(next));
-        state.forget();
-        Ok(removed)
+        Ok(gone)
     }
 
     /// Reads what is kept from the disk: how many rows there are, and how many began until the time that `until` tells
@@ -218,21 +259,17 @@ impl Sessions {
     /// Every session that `snapshot` tells of, as things stand at `now`. A snapshot that is older than one that was
     /// followed already gets the sessions of that one, unless its own are still at hand.
     ///
-    /// Blocks: it reads what came since it was asked last, and everything when it is asked first.
+    /// Blocks: it reads what came since it was asked last, and when it is asked first what came since the last
+    /// [`Self::save`], or everything.
     ///
     /// # Errors
     /// When parts cannot be read. The next call begins anew.
     pub fn at(&self, snapshot: &Snapshot, now: EventTime) -> Result<Rows, DeriveError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if let Some(rows) = state.answered(&snapshot.data_version(), now) {
             return Ok(rows);
         }
-        let followed = self.follow(&mut state, snapshot, now);
-        if followed.is_err() {
-            state.forget();
-        }
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = state.status();
-        followed?;
+        self.brought_up(&mut state, snapshot, now)?;
         state.answer(now)
     }
 
@@ -241,10 +278,40 @@ impl Sessions {
     /// # Errors
     /// As [`Self::at`].
     pub fn rebuild(&self, snapshot: &Snapshot, now: EventTime) -> Result<Rows, DeriveError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.forget();
+        state.is_loaded = true;
         drop(state);
         self.at(snapshot, now)
+    }
+
+    /// Puts what is known into files, so that the next start goes on from there. Everything is on disk when it
+    /// returns; nothing is written when nothing came. Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::at`], and the disk's: what was known is still known then.
+    pub fn save(&self, now: EventTime) -> Result<(), DeriveError> {
+        let Some(files) = &self.files else { return Ok(()) };
+        let mut state = self.state();
+        self.brought_up(&mut state, &(files.newest)(), now)?;
+        // Beside a damaged history nothing is whole.
+        let Ok(history) = self.history(&mut state).map(History::names) else { return Ok(()) };
+        let Some(followed) = &state.followed else { return Ok(()) };
+        if state.saved.as_ref() == Some(&followed.version) && state.recent.rows() == 0 {
+            return Ok(());
+        }
+        let mut months = state.months.clone();
+        months.add(state.recent.batches()).map_err(not_saved)?;
+        let known = (followed, &state.hubs);
+        checkpoint::write(&files.folder, &mut months, &self.settings, &history, known).map_err(not_saved)?;
+        state.saved = Some(followed.version.clone());
+        state.put_into_files(months);
+        Ok(())
+    }
+
+    /// Ends whatever reads everything anew, soon, and lets nothing begin to: the program ends.
+    pub fn interrupt(&self) {
+        self.is_interrupted.store(true, Ordering::SeqCst);
     }
 
     /// Figures of its state when it was last asked.
@@ -252,7 +319,24 @@ impl Sessions {
         *self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tell(&self, status: Status) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Makes `state` that of `snapshot`, or knows nothing any more.
+    fn brought_up(&self, state: &mut State, snapshot: &Snapshot, now: EventTime) -> Result<(), DeriveError> {
+        let followed = self.follow(state, snapshot, now);
+        if followed.is_err() {
+            state.forget();
+        }
+        self.tell(state.status());
+        followed
+    }
+
     fn follow(&self, state: &mut State, snapshot: &Snapshot, now: EventTime) -> Result<(), DeriveError> {
+        if !std::mem::replace(&mut state.is_loaded, true) {
+            self.load(state);
+        }
         let contents = snapshot.contents();
         if let Some(followed) = &state.followed {
             if contents.only_extends(&followed.contents) {
@@ -260,17 +344,33 @@ impl Sessions {
                 let late = state.catch_up(now);
                 state.follow(snapshot, contents);
                 if late.is_empty() {
-                    return state.settle(now);
+                    return Ok(state.settle(&|hub| hub.settle(now))?);
                 }
                 tracing::info!("events came for a time whose sessions were settled: all sessions are made anew");
-                return self.read_all(state, snapshot, now, &late);
+                return self.read_all(state, snapshot, now, late);
             }
             if followed.contents.only_extends(&contents) {
                 // An older one, whose own sessions are not at hand any more.
                 return Ok(());
             }
         }
-        self.read_all(state, snapshot, now, &BTreeMap::new())
+        self.read_all(state, snapshot, now, Lateness::new())
+    }
+
+    /// Takes up what the last process left, if the table only grew since.
+    fn load(&self, state: &mut State) {
+        let Some(files) = &self.files else { return };
+        let Ok(history) = self.history(state).map(History::names) else { return };
+        match Checkpoint::read(&files.folder, &self.settings, &history) {
+            Ok(Some(found)) if (files.newest)().contents().only_extends(&found.followed.contents) => {
+                state.saved = Some(found.followed.version.clone());
+                state.followed = Some(found.followed);
+                state.hubs = found.hubs;
+                state.months = found.months;
+            }
+            Ok(_) => {}
+            Err(damaged) => tracing::warn!(%damaged, "sessions are made anew from the table"),
+        }
     }
 
     fn read_all(
@@ -278,32 +378,87 @@ impl Sessions {
         state: &mut State,
         snapshot: &Snapshot,
         now: EventTime,
-        late: &BTreeMap<Arc<str>, Micros>,
+        mut late: Lateness,
     ) -> Result<(), DeriveError> {
-        state.forget();
-        state.rebuilds += 1;
-        self.begin(state, late);
-        self.read(state, &snapshot.events, late, &|_, _| true)?;
-        // Nothing was settled before, so nothing can be late.
-        state.catch_up(now);
+        let newest = self.files.as_ref().map(|files| (files.newest)());
+        let snapshot = newest.as_deref().unwrap_or(snapshot);
+        loop {
+            state.forget();
+            state.rebuilds += 1;
+            if let Some(Err(error)) = self.files.as_ref().map(|files| files.folder.clear()) {
+                tracing::warn!(%error, "files of sessions that are not needed any more could not be removed");
+            }
+            self.begin(state, &late)?;
+            let later = self.read_slices(state, &snapshot.events, now, &late)?;
+            if later.is_empty() {
+                break;
+            }
+            late.extend(later);
+        }
         state.follow(snapshot, snapshot.contents());
-        state.settle(now)
+        Ok(state.settle(&|hub| hub.settle(now))?)
+    }
+
+    /// Reads everything in order of time, and puts away what is settled. Of which hubs that was too soon.
+    fn read_slices(
+        &self,
+        state: &mut State,
+        table: &TableSnapshot,
+        now: EventTime,
+        late: &Lateness,
+    ) -> Result<Lateness, DeriveError> {
+        let slices = slices(table, self.slice_rows);
+        for (done, slice) in slices.iter().enumerate() {
+            if self.is_interrupted.load(Ordering::SeqCst) {
+                return Err(DeriveError::Interrupted);
+            }
+            self.tell(Status { making: Some((done, slices.len())), ..state.status() });
+            self.read(state, table, (&slice.selection, late), &|_, _| true)?;
+            let mut late = state.catch_up(now);
+            if !late.is_empty() {
+                late.values_mut().for_each(|lateness| *lateness = LATE_OF_ALL.plus(LATE_OF_ALL).max(*lateness));
+                return Ok(late);
+            }
+            if let Some(until) = slice.until {
+                state.settle(&|hub| hub.settle_until(until, now))?;
+            }
+            if state.recent.rows() > HELD_ROWS_MAX {
+                self.put_away(state)?;
+            }
+        }
+        Ok(Lateness::new())
+    }
+
+    /// Puts settled rows into files. On a disk that refuses they stay in memory.
+    fn put_away(&self, state: &mut State) -> Result<(), DeriveError> {
+        let Some(files) = &self.files else { return Ok(()) };
+        let mut months = state.months.clone();
+        let written =
+            months.add(state.recent.batches()).and_then(|_| checkpoint::write_months(&files.folder, &mut months));
+        match written {
+            Ok(()) => state.put_into_files(months),
+            Err(NotKept::Damaged(damaged)) => return Err(not_saved(damaged)),
+            Err(error) => tracing::warn!(%error, "sessions are held in memory, as they cannot be put into files"),
+        }
+        Ok(())
     }
 
     /// Begins every server after what is kept of it.
-    fn begin(&self, state: &mut State, late: &BTreeMap<Arc<str>, Micros>) {
+    fn begin(&self, state: &mut State, late: &Lateness) -> Result<(), DeriveError> {
         // Without what is kept, what events tell is still told.
-        let Ok(history) = self.history(state) else { return };
-        let (lasts, carried): (_, Vec<_>) = (history.lasts(), history.carried().collect());
+        let Ok(history) = self.history(state) else { return Ok(()) };
+        let lasts = history.lasts().map_err(|damaged| DeriveError::History(Arc::new(damaged)))?;
+        let carried: Vec<_> = history.carried().collect();
         for ((hub, server), (last, stopped)) in lasts {
             self.ledger(state, hub, late).begin_after(server, &last, stopped);
         }
         for (hub, server, began) in carried {
             self.ledger(state, hub, late).carry(server, began);
         }
+        Ok(())
     }
 
-    fn ledger<'a>(&self, state: &'a mut State, hub: Arc<str>, late: &BTreeMap<Arc<str>, Micros>) -> &'a mut HubLedger {
+    fn ledger<'a>(&self, state: &'a mut State, hub: Arc<str>, late: &Lateness) -> &'a mut HubLedger {
         let lateness = late.get(&hub).copied();
         let settings = self.settings.get(&hub).cloned().unwrap_or_default();
         state.hubs.entry(hub).or_insert_with(|| HubLedger::new(&settings, lateness))
@@ -322,14 +477,14 @@ impl Sessions {
             let (collector, position) = places.get(row);
             !collector.is_import() && journals.get(&collector).is_none_or(|reached| position >= *reached)
         };
-        self.read(state, &new, &BTreeMap::new(), &is_new)
+        self.read(state, &new, (&Selection::All, &Lateness::new()), &is_new)
     }
 
     fn read(
         &self,
         state: &mut State,
         table: &TableSnapshot,
-        late: &BTreeMap<Arc<str>, Micros>,
+        (selection, late): (&Selection, &Lateness),
         is_new: &dyn Fn(&Places<'_>, usize) -> bool,
     ) -> Result<(), DeriveError> {
         let mut names = Names::default();
@@ -339,7 +494,7 @@ impl Sessions {
             then(hubs.entry(Arc::clone(hub)).or_insert_with(|| HubLedger::new(settings, late.get(hub).copied())));
         };
         let scan = |ids: &[&str], columns: &[&str]| {
-            Scan::new(Table::Events, &self.tables, table).schemas(ids).columns(columns)
+            Scan::new(Table::Events, &self.tables, table).schemas(ids).columns(columns).select(selection.clone())
         };
         for batch in scan(&schemas::EMITTED, &EMITTED_COLUMNS).read() {
             let told = evidence::emitted(&batch?, &mut names, is_new, |acted| {
@@ -354,74 +509,5 @@ impl Sessions {
             told.ok_or(DeriveError::Columns)?;
         }
         Ok(())
-    }
-}
-
-impl State {
-    fn status(&self) -> Status {
-        let counts = self.hubs.values().map(HubLedger::counts);
-        let (servers, servers_open) = counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        let settled = self.told().map(RecordBatch::num_rows).sum();
-        Status { settled, servers, servers_open, rebuilds: self.rebuilds }
-    }
-
-    fn forget(&mut self) {
-        *self = Self { rebuilds: self.rebuilds, history: self.history.take(), ..Self::default() };
-    }
-
-    /// The rows that nothing but late evidence changes.
-    fn told(&self) -> impl Iterator<Item = &RecordBatch> {
-        let history = self.history.as_ref().and_then(|history| history.as_ref().ok());
-        history.into_iter().flat_map(History::told).chain(self.settled.batches())
-    }
-
-    /// The rows that may change, as things stand at `now`; no batch is empty.
-    fn open(&self, now: EventTime) -> Result<Vec<RecordBatch>, ArrowError> {
-        let of_hub = |(name, hub): (&Arc<str>, &HubLedger)| batches(name, hub.culler(), &hub.open(now));
-        self.hubs.iter().flat_map(of_hub).collect()
-    }
-
-    fn follow(&mut self, snapshot: &Snapshot, contents: Contents) {
-        let parts = snapshot.events.parts.iter().map(|part| Arc::clone(&part.path)).collect();
-        self.followed = Some(Followed { version: snapshot.data_version(), contents, parts });
-    }
-
-    /// The hubs of which settled rows may be wrong.
-    fn catch_up(&mut self, now: EventTime) -> BTreeMap<Arc<str>, Micros> {
-        let late = self.hubs.iter_mut().filter_map(|(name, hub)| {
-            let Late { lateness } = hub.catch_up(now).err()?;
-            Some((Arc::clone(name), lateness))
-        });
-        late.collect()
-    }
-
-    fn settle(&mut self, now: EventTime) -> Result<(), DeriveError> {
-        for (name, hub) in &mut self.hubs {
-            let rows = hub.settle(now);
-            for batch in batches(name, hub.culler(), &rows) {
-                self.settled.push(batch?)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn answered(&self, version: &str, now: EventTime) -> Option<Rows> {
-        let is_fresh = |answer: &&Answer| {
-            let age = Micros::between(answer.at, now);
-            answer.version == version && Micros(0) <= age && age < ANSWER_AGE_MAX
-        };
-        self.answers.iter().find(is_fresh).map(|answer| answer.rows.clone())
-    }
-
-    fn answer(&mut self, now: EventTime) -> Result<Rows, DeriveError> {
-        let open = self.open(now)?;
-        let rows = Rows::new(self.told().cloned().chain(open).collect());
-        if let Some(followed) = &self.followed {
-            let version = followed.version.clone();
-            self.answers.retain(|answer| answer.version != version);
-            self.answers.truncate(ANSWERS_MAX - 1);
-            self.answers.push_front(Answer { version, at: now, rows: rows.clone() });
-        }
-        Ok(rows)
     }
 }

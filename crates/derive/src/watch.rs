@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use event::EventTime;
-use insight::session::{Between, Evidence, Idle, Ledger, Life, Outage, Restart};
+use insight::session::{Between, Evidence, Idle, Ledger, Life, Outage, Restart, kept};
+use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Named, Watched, What};
 
@@ -61,9 +62,10 @@ impl Moment {
 pub(crate) struct Disorder;
 
 /// What is known of a hub by its polls so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Watch {
     /// The servers that the last complete poll listed, with the life of each as it was last told.
+    #[serde(with = "kept::pairs")]
     present: BTreeMap<Named, Life>,
     /// The last poll, complete or not.
     last: Option<Between>,

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Place of an event in its collector's sequence. A journal counts from 0 without a gap; an import's positions are
 /// `day × 2³² + line` ([`Position::imported`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Position(pub u64);
 
 impl Position {
@@ -33,7 +36,8 @@ impl fmt::Display for Position {
 }
 
 /// Who gave an event its position: the 128-bit id of a journal as 32 hexadecimal digits, or `import/<name>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct CollectorId(Arc<str>);
 
 impl CollectorId {

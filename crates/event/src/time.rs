@@ -5,11 +5,13 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
+use serde::{Deserialize, Serialize};
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// An instant: microseconds since 1970-01-01T00:00:00 UTC, negative before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct EventTime(i64);
 
 impl EventTime {
@@ -42,7 +44,8 @@ impl fmt::Display for EventTime {
 }
 
 /// A UTC day, counted from 1970-01-01.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Day(i32);
 
 impl Day {

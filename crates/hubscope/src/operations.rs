@@ -139,7 +139,11 @@ impl Operations {
             ..query::Limits::default()
         };
         let sessions = Sessions::new(&pipeline.store, config.of_hubs());
-        let sessions = Arc::new(sessions.with_history(pipeline.store.history(SESSIONS_FOLDER)));
+        let store = Arc::clone(&pipeline.store);
+        let sessions = sessions
+            .with_history(store.history(SESSIONS_FOLDER))
+            .with_files(store.derived(SESSIONS_FOLDER), Arc::new(move || store.snapshot()));
+        let sessions = Arc::new(sessions);
         let engine = Engine::new(Arc::clone(&pipeline.store), limits)?.with_hubs(hubs(config)?);
         let engine = Arc::new(engine.with_sessions(Arc::clone(&sessions)));
         let publisher = Publisher::new(
@@ -198,16 +202,30 @@ impl Operations {
                     _ => certificate.told().map(Reply::Text),
                 }
             }
-            Request::Rebuild { only: None | Some(DerivedPart::Rollups) } => {
-                self.rollups.rebuild(progress).await?;
-                let figures = self.engine.rollup_figures();
-                Ok(Reply::Text(format!("rollups: {} facts of days, made anew\n", figures.rows)))
-            }
+            Request::Rebuild { only } => self.rebuild(only, progress).await,
             Request::Verify { format } => self.verify(format, progress).await,
             Request::Backup { to } => self.backup(&to).await,
             Request::InspectTable { table } => cli::table_told(&self.pipeline.store, table).map(Reply::Text),
             Request::Schemas => Ok(Reply::Text(registry::listed(&self.pipeline.admission.registry()))),
         }
+    }
+
+    async fn rebuild(
+        &self,
+        only: Option<DerivedPart>,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Reply> {
+        let mut told = String::new();
+        if matches!(only, None | Some(DerivedPart::Sessions)) {
+            let sessions = self.rollups.rebuild_sessions().await?;
+            told.push_str(&format!("sessions: {sessions} of them, made anew\n"));
+        }
+        if matches!(only, None | Some(DerivedPart::Rollups)) {
+            self.rollups.rebuild(progress).await?;
+            let figures = self.engine.rollup_figures();
+            told.push_str(&format!("rollups: {} facts of days, made anew\n", figures.rows));
+        }
+        Ok(Reply::Text(told))
     }
 
     async fn kpi(&self, id: &str, parameters: BTreeMap<String, String>, format: Format) -> Result<Reply> {

@@ -1,16 +1,16 @@
 //! What is derived from the table, as files.
 //!
-//! The facts that are kept ready for questions lie in `DATA/derived/rollups`, read at the start, written beside
-//! everything else, and made anew from the table when they are missing, damaged or asked for. What was derived from
-//! events that have left lies in `DATA/history`, facts and sessions each in a folder; nothing makes it anew.
+//! The facts that are kept ready for questions lie in `DATA/derived/rollups`, the sessions in `DATA/derived/sessions`:
+//! read at the start, written beside everything else, and made anew from the table when they are missing, damaged or
+//! asked for. What was derived from events that have left lies in `DATA/history`, facts and sessions each in a folder; nothing makes it anew.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use derive::{Sessions, schemas};
-use event::EventTime;
+use derive::{DeriveError, Sessions, schemas};
+use event::{Clock, EventTime, SystemClock};
 use query::{Engine, RollupProgress, Until};
 use store::{Derived, Retention, Store, cutoff};
 use tokio::time::Instant;
@@ -21,9 +21,17 @@ use crate::operations::Progress;
 /// Name of the folder.
 const FOLDER: &str = "rollups";
 
-/// Name of the folder of facts that outlive their events, and of that of sessions.
+/// Name of the folder of facts that outlive their events.
 const FACTS_FOLDER: &str = "facts";
+
+/// Name of the folder of sessions, and of that of those that outlive their events.
 pub(crate) const SESSIONS_FOLDER: &str = "sessions";
+
+/// Sessions are brought up to date so often although nobody asks, so that whoever asks does not wait.
+const SESSIONS_INTERVAL: Duration = Duration::from_secs(60);
+
+/// They are written this often, and when all were made anew: what came since is read again after a start.
+const SESSIONS_SAVE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// How often it is looked whether the table has changed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -137,8 +145,10 @@ impl Rollups {
     /// more, and of those whom `until` names in what outlives the table. Returns the files that are gone.
     pub(crate) async fn forget(&self, until: Until<'_>) -> Result<Vec<String>> {
         self.read().await?;
-        let told = tokio::task::block_in_place(|| self.sessions.forget(until))?;
-        let mut removed: Vec<String> = told.iter().map(|file| format!("history/{SESSIONS_FOLDER}/{file}")).collect();
+        let gone = tokio::task::block_in_place(|| self.sessions.forget(until))?;
+        let mut removed: Vec<String> =
+            gone.history.iter().map(|file| format!("history/{SESSIONS_FOLDER}/{file}")).collect();
+        removed.extend(gone.files.iter().map(|file| format!("derived/{SESSIONS_FOLDER}/{file}")));
         let is_used = self.follows.load(Ordering::SeqCst) || self.engine.rollup_figures().is_ready;
         if is_used || self.engine.has_history() {
             let kept = self.engine.forget_in_rollups(until, &|_| {}).await?;
@@ -164,9 +174,63 @@ impl Rollups {
         cleared.with_context(|| format!("cannot empty {}", self.folder.dir().display()))
     }
 
+    /// Makes all sessions anew from the table, and writes them. How many there are.
+    pub(crate) async fn rebuild_sessions(&self) -> Result<usize> {
+        let (sessions, store) = (Arc::clone(&self.sessions), Arc::clone(&self.store));
+        let rebuild = move || {
+            let rows = sessions.rebuild(&store.snapshot(), SystemClock.now())?;
+            sessions.save(SystemClock.now())?;
+            Ok(rows.len())
+        };
+        tokio::task::spawn_blocking(rebuild).await?
+    }
+
+    /// Makes what is known of sessions outlive the process, if that was told already.
+    pub(crate) async fn save_sessions(&self) -> Result<()> {
+        let sessions = Arc::clone(&self.sessions);
+        let saved = tokio::task::spawn_blocking(move || sessions.save(SystemClock.now())).await?;
+        match saved {
+            Ok(()) | Err(DeriveError::Interrupted) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Follows the table with sessions until `stop`, and writes them now and then. The first time may take a while.
+    pub(crate) async fn keep_sessions(self: Arc<Self>, stop: CancellationToken) {
+        let mut saved: Option<(Instant, u64)> = None;
+        loop {
+            let (sessions, snapshot) = (Arc::clone(&self.sessions), self.store.snapshot());
+            let derived = tokio::task::spawn_blocking(move || sessions.at(&snapshot, SystemClock.now()));
+            let derived = tokio::select! {
+                derived = derived => derived,
+                () = stop.cancelled() => return self.sessions.interrupt(),
+            };
+            match derived {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::error!(%error, "sessions cannot be derived; it is tried again"),
+                Err(fault) => tracing::error!(%fault, "sessions cannot be derived; it is tried again"),
+            }
+            let rebuilds = self.sessions.status().rebuilds;
+            if saved.is_none_or(|(at, of)| at.elapsed() >= SESSIONS_SAVE_INTERVAL || of != rebuilds) {
+                match self.save_sessions().await {
+                    Ok(()) => saved = Some((Instant::now(), rebuilds)),
+                    Err(error) => tracing::error!(error = format!("{error:#}"), "sessions could not be written"),
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return self.sessions.interrupt(),
+                () = tokio::time::sleep(SESSIONS_INTERVAL) => {}
+            }
+        }
+    }
+
     /// Before the end: the last flush is in the files too. Of a large table whose facts were not ready yet nothing is
     /// written.
     pub(crate) async fn finish(&self) {
+        if let Err(error) = self.save_sessions().await {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "sessions could not be written; the next start makes them anew");
+        }
         if !self.engine.rollup_figures().is_ready && self.store.status().events.rows > FINISH_ROWS_MAX {
             return;
         }

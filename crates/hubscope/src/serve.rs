@@ -128,7 +128,7 @@ impl Running {
         let listening = Listening::of(folder.root());
         jobs.spawn(listening.keep(Arc::clone(pipeline), Arc::clone(&operations.engine), stop.clone()));
         polling.start(pipeline, &jobs, &stop);
-        jobs.spawn(derive_sessions(Arc::clone(&operations), stop.clone()));
+        jobs.spawn(Arc::clone(&operations.rollups).keep_sessions(stop.clone()));
         let server = tokio::spawn(server::serve(listener, Some((socket, control)), app, stop));
         Ok(Self { address, operations, server, jobs })
     }
@@ -141,26 +141,6 @@ impl Running {
         self.operations.rollups.finish().await;
         tracing::info!("stopped; everything acknowledged is in the table");
         Ok(())
-    }
-}
-
-/// Sessions are brought up to date so often although nobody asks, so that whoever asks does not wait.
-const SESSIONS_INTERVAL: Duration = Duration::from_secs(60);
-
-/// Derives sessions at once, which takes a while where there are many, and then again and again.
-async fn derive_sessions(operations: Arc<Operations>, stop: CancellationToken) {
-    loop {
-        let (sessions, snapshot) = (Arc::clone(&operations.sessions), operations.pipeline.store.snapshot());
-        let derived = tokio::task::spawn_blocking(move || sessions.at(&snapshot, SystemClock.now())).await;
-        match derived {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!(%error, "sessions cannot be derived; it is tried again"),
-            Err(fault) => tracing::error!(%fault, "sessions cannot be derived; it is tried again"),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(SESSIONS_INTERVAL) => {}
-        }
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::SessionStateBuilder;
@@ -42,6 +42,12 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// Threads for reading files, beside those that compute.
 const READING_THREADS: usize = 8;
+
+/// Whoever asks for sessions while all of them are made anew waits so long.
+const SESSIONS_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it looks meanwhile.
+const SESSIONS_LOOK: Duration = Duration::from_millis(50);
 
 /// Answers SQL and KPIs over the snapshots of a store.
 pub struct Engine {
@@ -296,6 +302,14 @@ impl Shared {
     async fn sessions(&self, snapshot: &Snapshot) -> Result<SessionRows, QueryError> {
         let sessions = Arc::clone(&self.sessions.lock().unwrap_or_else(PoisonError::into_inner));
         let (snapshot, now) = (Arc::new(snapshot.clone()), self.clock.now());
+        let waits_until = Instant::now() + SESSIONS_WAIT;
+        // Not on a thread that may block: there are few, and all questions read on them.
+        while let Some((done, total)) = sessions.status().making {
+            if waits_until <= Instant::now() {
+                return Err(QueryError::Making { done, total });
+            }
+            tokio::time::sleep(SESSIONS_LOOK).await;
+        }
         let told = tokio::task::spawn_blocking(move || sessions.at(&snapshot, now)).await;
         let told = told.map_err(|fault| QueryError::Data(format!("sessions could not be derived: {fault}")))?;
         told.map_err(|error| QueryError::Data(error.to_string()))

@@ -83,6 +83,14 @@ pub enum QueryError {
         /// How long it waited.
         limit: Duration,
     },
+    /// All sessions are being made anew.
+    #[error("sessions are being made anew from events, {done} of {total} stretches of time are done; ask again in a while")]
+    Making {
+        /// How many are done.
+        done: usize,
+        /// How many there are.
+        total: usize,
+    },
     /// The table could not be read, or the engine has a fault. Not the caller's doing.
     #[error("the data could not be read: {0}")]
     Data(String),
@@ -103,13 +111,14 @@ impl QueryError {
             Self::TimedOut { .. } => "timed_out",
             Self::TooMuchMemory { .. } => "too_much_memory",
             Self::Busy { .. } => "busy",
+            Self::Making { .. } => "making",
             Self::Data(_) => "data",
         }
     }
 
     /// Whether another question could succeed where this one did not; if not, the fault is ours.
     pub fn is_callers(&self) -> bool {
-        !matches!(self, Self::Data(_) | Self::Busy { .. })
+        !matches!(self, Self::Data(_) | Self::Busy { .. } | Self::Making { .. })
     }
 
     /// Translates an error of planning.

@@ -75,12 +75,7 @@ impl Barrier {
     }
 }
 
-/// The rows of `batch` that are `hub`'s.
-pub(crate) fn of_hub(batch: &RecordBatch, hub: &str) -> Result<RecordBatch> {
-    let hub_at = batch.schema_ref().index_of("hub")?;
-    only(batch, hub, hub_at, batch.num_columns())
-}
-
+/// The rows of `batch` that are `hub`'s, without columns beyond `width`.
 fn only(batch: &RecordBatch, hub: &str, hub_at: usize, width: usize) -> Result<RecordBatch> {
     let Some(hubs) = batch.columns().get(hub_at) else { return exec_err!("the table has no column 'hub'") };
     let is_own: BooleanArray = match hubs.data_type() {
@@ -140,23 +135,30 @@ impl ExecutionPlan for Barrier {
 }
 
 /// Whether `filter` can be worked out on any row without an error, so that it may say which files to leave unread: a
-/// column compared with values.
+/// column compared with values, or looked at whether it has one.
 pub(crate) fn is_harmless(filter: &Expr) -> bool {
     match filter {
         Expr::BinaryExpr(binary) => match binary.op {
             Operator::And | Operator::Or => is_harmless(&binary.left) && is_harmless(&binary.right),
             Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
-                matches!(
-                    (binary.left.as_ref(), binary.right.as_ref()),
-                    (Expr::Column(_), Expr::Literal(..)) | (Expr::Literal(..), Expr::Column(_))
-                )
+                is_plain(&binary.left) && is_plain(&binary.right)
             }
             _ => false,
         },
+        Expr::IsNull(one) | Expr::IsNotNull(one) => matches!(one.as_ref(), Expr::Column(_)),
         Expr::InList(list) => {
             matches!(list.expr.as_ref(), Expr::Column(_))
                 && list.list.iter().all(|value| matches!(value, Expr::Literal(..)))
         }
+        _ => false,
+    }
+}
+
+/// A column, a value, or the greatest or least of some.
+fn is_plain(operand: &Expr) -> bool {
+    match operand {
+        Expr::Column(_) | Expr::Literal(..) => true,
+        Expr::ScalarFunction(call) => matches!(call.name(), "greatest" | "least") && call.args.iter().all(is_plain),
         _ => false,
     }
 }

@@ -22,7 +22,7 @@ use store::{Snapshot, Store, Table};
 use crate::functions::{self, Budget};
 use crate::limits::Limits;
 use crate::rollup::{FactProvider, FactTable, Facts};
-use crate::scan::{Place, SnapshotTable};
+use crate::scan::{Place, SessionTable, SnapshotTable};
 use crate::scope::Scope;
 use crate::views::{Relation, Rows, find};
 
@@ -102,7 +102,8 @@ impl Base {
         for relation in &tables.relations {
             match relation.rows {
                 Rows::Sessions => {
-                    let table = crate::scan::sessions(&tables.sessions, scope, state.config().target_partitions())?;
+                    let (rows, url) = (tables.sessions.clone(), self.events.url.clone());
+                    let table = SessionTable::new(rows, url, scope.clone());
                     schema.register_table(relation.name.to_owned(), Arc::new(table))?;
                 }
                 _ => self.register(&state, schema.as_ref(), snapshot, *relation, scope).await?,

@@ -270,6 +270,7 @@ impl From<QueryError> for Problem {
                 (StatusCode::UNPROCESSABLE_ENTITY, "the query asks for more than one query may use")
             }
             QueryError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too much at once"),
+            QueryError::Making { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not ready yet"),
             QueryError::Data(cause) => return Self::internal(format!("query: {cause}")),
             _ => (StatusCode::BAD_REQUEST, "the query cannot be answered"),
         };

@@ -10,7 +10,8 @@
 //! The manifest is one line: the CRC-32C of the rest (8 hexadecimal digits), a space, and JSON.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,12 @@ const MANIFEST_BYTES_MAX: u64 = 256 << 20;
 
 /// Hexadecimal digits of a file's SHA-256 that stand in its name.
 const NAME_DIGITS: usize = 16;
+
+/// What is said of a file whose checksum does not fit.
+const NOT_AS_WRITTEN: &str = "its bytes are not those that were written";
+
+/// Bytes that are read at once of a file that is compared and not kept in memory.
+const READ_BYTES: usize = 256 << 10;
 
 /// Something derived cannot be read as it was written. It is to be derived again.
 #[derive(Debug, thiserror::Error)]
@@ -175,9 +182,40 @@ impl Derived {
         }
         let bytes = std::fs::read(&path).map_err(|error| damaged(error.to_string()))?;
         if hex(&Sha256::digest(&bytes)) != listed.sha256 {
-            return Err(damaged("its bytes are not those that were written".to_owned()));
+            return Err(damaged(NOT_AS_WRITTEN.to_owned()));
         }
         Ok(bytes)
+    }
+
+    /// A file that `manifest` names, open for reading and compared with its checksum. What is open stays readable when
+    /// the file is replaced.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn open(&self, manifest: &Manifest, file: &str) -> Result<File, DerivedDamaged> {
+        let path = self.path(file);
+        let damaged = |detail: String| DerivedDamaged { path: path.clone(), detail };
+        let listed = manifest.files.get(file).ok_or_else(|| damaged("the manifest does not name it".to_owned()))?;
+        let sum = || -> io::Result<(File, u64, String)> {
+            let mut open = File::open(&path)?;
+            let (mut sum, mut length, mut piece) = (Sha256::new(), 0, vec![0; READ_BYTES]);
+            loop {
+                let read = open.read(&mut piece)?;
+                if read == 0 {
+                    return Ok((open, length, hex(&sum.finalize())));
+                }
+                length += read as u64;
+                sum.update(piece.get(..read).unwrap_or_default());
+            }
+        };
+        let (open, length, sha256) = sum().map_err(|error| damaged(error.to_string()))?;
+        if length != listed.bytes {
+            return Err(damaged(format!("it has {length} bytes instead of {}", listed.bytes)));
+        }
+        if sha256 != listed.sha256 {
+            return Err(damaged(NOT_AS_WRITTEN.to_owned()));
+        }
+        Ok(open)
     }
 
     /// Makes the folder hold `files`, derived from `of`, and nothing else. Everything is on disk when it returns;

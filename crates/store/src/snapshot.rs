@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use event::{CollectorId, Day, Position};
+use serde::{Deserialize, Serialize};
 
 use crate::delta::sub_transactions;
 use crate::part::Part;
@@ -28,7 +29,7 @@ pub struct Snapshot {
 }
 
 /// What a view is made of: see [`Snapshot::contents`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     /// Through which position (exclusive) each journal is part of it.
     pub journals: BTreeMap<CollectorId, Position>,

@@ -15,6 +15,8 @@ use crate::operations::Request;
 pub(crate) enum DerivedPart {
     /// What is kept ready for questions
     Rollups,
+    /// The sessions of servers
+    Sessions,
 }
 
 #[derive(Args, Debug)]

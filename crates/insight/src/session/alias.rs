@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use event::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// From `at` on the user who was `from` is called `to`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +19,7 @@ pub struct Rename {
 
 /// All renames of one hub. A name that was deleted and made anew is one user; a name that was freed by a rename and
 /// taken again is another one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Aliases {
     /// Of each name, what it became and when, ordered.
     by_name: BTreeMap<Arc<str>, Vec<(EventTime, Arc<str>)>>,

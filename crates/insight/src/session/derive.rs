@@ -1,6 +1,7 @@
 //! From evidence to sessions: the definitions of [`super`], in order.
 
 use event::EventTime;
+use serde::{Deserialize, Serialize};
 
 use super::{
     CAP, COLD, EVENT_LAG, EndKnownBy, Flags, Hub, Life, Micros, REPEAT, SPAWN_MAX, ServerEvent, ServerEvidence,
@@ -8,7 +9,7 @@ use super::{
 };
 
 /// What came before the evidence that is at hand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Before {
     /// The last proof of death.
     pub(crate) dead_since: Option<EventTime>,

@@ -1,11 +1,12 @@
 //! What can be known of one server, each piece as a value that may come in any order and more than once.
 
 use event::{EventTime, Position};
+use serde::{Deserialize, Serialize};
 
 use super::Micros;
 
 /// The id of an event: who gave the position, and the position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventId {
     /// Place in the collector's sequence.
     pub position: Position,
@@ -15,7 +16,7 @@ pub struct EventId {
 }
 
 /// An event `start` or `stop`. Events are ordered by their time; receipt orders ties, and the id ties of receipt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServerEvent {
     /// When it happened, by the hub's clock.
     pub at: EventTime,
@@ -30,7 +31,7 @@ pub struct ServerEvent {
 /// A hub sets `started` when a spawn begins, forgets it when the server has stopped and keeps it when it adopts the
 /// server after a restart. So it names one server, and all polls that show it are one piece of evidence: however
 /// many there were, it takes the place of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Life {
     /// By the hub's clock.
     pub started: EventTime,
@@ -60,7 +61,7 @@ impl Life {
 }
 
 /// A list of all users told at `until` that the last activity of this user, on whichever server, was at `since`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Idle {
     /// The user's last activity.
     pub since: EventTime,
@@ -85,17 +86,23 @@ pub enum Evidence {
 }
 
 /// All evidence about one server that is kept, in order. Equal sets are equal values, whatever the order of arrival.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServerEvidence {
     /// Ordered; at most one for each time, of which the first is kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) starts: Vec<ServerEvent>,
     /// As `starts`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) stops: Vec<ServerEvent>,
     /// Ordered by `started`, which differs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) lives: Vec<Life>,
     /// Ordered and distinct.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) absences: Vec<EventTime>,
     /// Ordered by `since`, which differs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) idles: Vec<Idle>,
 }
 

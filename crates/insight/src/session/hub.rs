@@ -1,6 +1,7 @@
 //! What is known of a hub as a whole: when it was polled, when it restarted, when we could not hear it, how it is set.
 
 use event::EventTime;
+use serde::{Deserialize, Serialize};
 
 use super::Micros;
 
@@ -8,7 +9,7 @@ use super::Micros;
 ///
 /// Both are of the hub's clock. Who polls takes them from the hub's `Date` header (the second that it names), or
 /// from its own clock with the difference that it allows for taken off and added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Between {
     /// Not before.
     pub after: EventTime,
@@ -17,7 +18,7 @@ pub struct Between {
 }
 
 /// What became of the servers when a hub's process started anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kept {
     /// Nothing is known; it may have adopted them.
     Unknown,
@@ -26,7 +27,7 @@ pub enum Kept {
 }
 
 /// A process of the hub started (`process_start_time_seconds` of its metrics changed).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Restart {
     /// By the hub's clock.
     pub at: EventTime,
@@ -35,7 +36,7 @@ pub struct Restart {
 }
 
 /// Events that the hub told between these instants may be missing: we were down, or could not be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Outage {
     /// Its beginning.
     pub from: EventTime,
@@ -44,7 +45,7 @@ pub struct Outage {
 }
 
 /// How the hub ends servers by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Culler {
     /// A server without activity for longer is stopped (`--timeout`).
     pub timeout: Micros,
@@ -53,7 +54,7 @@ pub struct Culler {
 }
 
 /// What the hub's configuration promises. Ends of ranks E5 and E6 rest on it; all others rest on what was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Settings {
     /// The culler of idle servers, if one runs.
     pub culler: Option<Culler>,
@@ -62,10 +63,11 @@ pub struct Settings {
 }
 
 /// Evidence about a hub, which each of its servers shares.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hub {
     settings: Settings,
     /// Polls that listed every active server, ordered.
+    #[serde(with = "super::kept::steps")]
     polls: Vec<Between>,
     restarts: Vec<Restart>,
     outages: Vec<Outage>,

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use event::EventTime;
+use serde::{Deserialize, Serialize};
 
 use super::{Aliases, Evidence, Hub, Outage, Poll, Restart, Session, Timeline, UserList};
 
 /// A server of a hub: its user by the name of today, and its own name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Server {
     /// Who bears the name today.
     pub user: Arc<str>,
@@ -21,12 +22,18 @@ pub struct Server {
 }
 
 /// All servers of one hub.
-#[derive(Clone, Debug, Default)]
+///
+/// Written and read again it goes on as if nothing had been, when nobody was waiting for [`Self::changed`] or
+/// [`Self::late`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Ledger {
     hub: Hub,
     aliases: Aliases,
+    #[serde(with = "super::kept::pairs")]
     timelines: BTreeMap<Server, Timeline>,
+    #[serde(skip)]
     changed: BTreeSet<Server>,
+    #[serde(skip)]
     late: BTreeSet<Server>,
 }
 

@@ -1,9 +1,11 @@
 //! Lengths of time in whole microseconds, so that a rebuild gives the same bits.
 
 use event::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// A length of time, never negative where it is a setting.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Micros(pub i64);
 
 impl Micros {

@@ -45,6 +45,7 @@ mod alias;
 mod derive;
 mod evidence;
 mod hub;
+pub mod kept;
 mod ledger;
 mod listing;
 mod micros;

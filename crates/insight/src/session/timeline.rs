@@ -6,6 +6,7 @@
 //! which gives the rows of a rebuild because it is one. A server of which nothing is open keeps next to nothing.
 
 use event::EventTime;
+use serde::{Deserialize, Serialize};
 
 use super::derive::{Before, Derived, derive};
 use super::{EVENT_LAG, EndKnownBy, Evidence, Hub, Micros, ServerEvidence, Session};
@@ -16,15 +17,21 @@ use super::{EVENT_LAG, EndKnownBy, Evidence, Hub, Micros, ServerEvidence, Sessio
 pub struct Late;
 
 /// One server's evidence that still matters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Timeline {
+    #[serde(skip_serializing_if = "is_default")]
     evidence: ServerEvidence,
+    #[serde(skip_serializing_if = "is_default")]
     before: Before,
     /// All that lies before it is settled.
+    #[serde(skip_serializing_if = "is_default")]
     floor: Option<EventTime>,
     /// The end of the last settled session whose end a list of users could still have told better.
+    #[serde(skip_serializing_if = "is_default")]
     idle_floor: Option<EventTime>,
     /// Until then everything was told by rows whose evidence is gone.
+    #[serde(skip_serializing_if = "is_default")]
     told_until: Option<EventTime>,
 }
 
@@ -138,6 +145,10 @@ impl Timeline {
         self.evidence.forget_before(floor);
         derived[..settled].iter().map(|row| row.session).collect()
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The floor above which evidence can be dropped once `row` and those before it are settled, if they can be.

@@ -13,9 +13,7 @@ use datafusion::arrow::compute::{cast, concat_batches};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{DFSchema, Statistics, exec_datafusion_err, project_schema};
-use datafusion::config::TableParquetOptions;
-use datafusion::datasource::MemTable;
+use datafusion::common::{Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
@@ -24,8 +22,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, col, lit};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::object_store::ObjectStore;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
@@ -33,8 +30,9 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use store::{Part, TableSnapshot};
 
+use super::{OfHubs, parquet_options, scan_of};
 use crate::prune;
-use crate::scope::{Barrier, Scope, is_harmless, of_hub};
+use crate::scope::Scope;
 
 /// Rows to gather from the tail's batches, one or few rows each, before they are worked on.
 const TAIL_BATCH_ROWS: usize = 8_192;
@@ -70,7 +68,9 @@ impl SnapshotTable {
         Self { schema: with_views(&snapshot.schema), snapshot, place, scope }
     }
 
-    /// Every row that may satisfy `filters`, whosoever it is. What `only` says is looked up in footers as well.
+}
+
+impl OfHubs for SnapshotTable {
     fn scan_all(
         &self,
         state: &dyn Session,
@@ -94,31 +94,9 @@ impl SnapshotTable {
             _ => UnionExec::try_new(plans),
         }
     }
+}
 
-    /// The rows of `hub`.
-    fn scan_hub(
-        &self,
-        state: &dyn Session,
-        hub: &Arc<str>,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let width = columns.len();
-        let hub_column = self.schema.index_of("hub")?;
-        let hub_at = columns.iter().position(|column| *column == hub_column).unwrap_or(width);
-        if hub_at == width {
-            columns.push(hub_column);
-        }
-        let mut harmless: Vec<Expr> = filters.iter().filter(|filter| is_harmless(filter)).cloned().collect();
-        harmless.push(col("hub").eq(lit(hub.as_ref())));
-        let only = conjunction(harmless.iter().cloned())
-            .ok_or_else(|| exec_datafusion_err!("a scan of one hub has no filter"))?;
-        let only = state.create_physical_expr(only, &DFSchema::try_from(Arc::clone(&self.schema))?)?;
-        let all = self.scan_all(state, Some(&columns), &harmless, None, Some(only))?;
-        Ok(Arc::new(Barrier::new(all, Arc::clone(hub), hub_at, width)?))
-    }
-
+impl SnapshotTable {
     fn scan_parts(
         &self,
         state: &dyn Session,
@@ -130,7 +108,7 @@ impl SnapshotTable {
         let footers = Arc::clone(&self.place.footers);
         let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.place.objects), footers);
         let source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_table_parquet_options(parquet_options())
+            .with_table_parquet_options(parquet_options(true))
             .with_metadata_size_hint(FOOTER_BYTES)
             .with_parquet_file_reader_factory(Arc::new(reader));
         let source = match only {
@@ -188,28 +166,8 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        match &self.scope {
-            Scope::All => self.scan_all(state, projection, filters, limit, None),
-            Scope::Hub(hub) => self.scan_hub(state, hub, projection, filters),
-        }
+        scan_of(self, &self.scope, state, projection, filters, limit)
     }
-}
-
-/// The sessions that `scope` allows, as a table: no row of another hub is in it.
-pub(crate) fn sessions(rows: &derive::Rows, scope: &Scope, partitions_max: usize) -> Result<MemTable> {
-    let mut partitions = vec![Vec::new(); partitions_max.clamp(1, rows.batches().len().max(1))];
-    let mut next = (0..partitions.len()).cycle();
-    for batch in rows.batches() {
-        let batch = match scope {
-            Scope::All => batch.clone(),
-            Scope::Hub(hub) => of_hub(batch, hub)?,
-        };
-        let at = next.next().and_then(|at| partitions.get_mut(at));
-        if let Some(partition) = at.filter(|_| batch.num_rows() > 0) {
-            partition.push(batch);
-        }
-    }
-    MemTable::try_new(derive::schema(), partitions)
 }
 
 /// Rows of all `parts`, if each is known. No part is empty: 0 means that its writer did not say.
@@ -219,16 +177,6 @@ fn exact_rows(parts: &[&Part]) -> Precision<usize> {
     }
     let rows: u64 = parts.iter().map(|part| part.rows).sum();
     usize::try_from(rows).map_or(Precision::Absent, Precision::Exact)
-}
-
-/// Row filters while decoding were slower on our columns (tried), and no bloom filters are written.
-fn parquet_options() -> TableParquetOptions {
-    let mut options = TableParquetOptions::default();
-    options.global.pushdown_filters = false;
-    options.global.bloom_filter_on_read = false;
-    options.global.enable_page_index = true;
-    options.global.skip_metadata = true;
-    options
 }
 
 /// The table's columns as they are worked on: texts as views, which are not copied when rows are filtered.
