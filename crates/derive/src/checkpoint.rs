@@ -13,7 +13,7 @@ use store::{Derived, DerivedDamaged, NewFile};
 
 use crate::hub::{HubSettings, Hubs};
 use crate::months::{Months, NotKept, stem};
-use crate::sessions::Followed;
+use crate::state::Followed;
 
 /// Version of the files' form. Another program of the same version tells the same of the same events.
 const FORM: u32 = 1;

@@ -164,3 +164,53 @@ impl Read for Piece {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use event::EventTime;
+    use insight::session::{EndKnownBy, Flags, Server, Session, StartKnownBy};
+    use store::{DurableFs, NewFile};
+
+    use super::*;
+    use crate::columns::sessions;
+    use crate::rows::batch;
+
+    #[test]
+    fn a_file_from_before_a_column_opens_and_one_without_a_start_does_not() {
+        let at = EventTime::from_micros;
+        let session = Session {
+            start_low: at(1),
+            start: at(1),
+            start_known_by: StartKnownBy::Event,
+            hub_started: Some(at(0)),
+            end_low: at(7),
+            end: Some(at(7)),
+            end_high: Some(at(7)),
+            end_known_by: EndKnownBy::Stop,
+            last_activity: Some(at(5)),
+            flags: Flags::default(),
+            start_id: None,
+            end_id: None,
+        };
+        let server = Server { user: "ada".into(), name: "".into() };
+        let whole = batch("lab", None, &[(server.clone(), session)]).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let folder = Derived::new(root.path(), "sessions", DurableFs::default());
+        let read = |rows: &RecordBatch| {
+            let bytes = bytes_of(rows).unwrap();
+            let file = NewFile::Bytes { stem: "1970-01".to_owned(), extension: "parquet", bytes };
+            let manifest = folder.replace(serde_json::Value::Null, vec![file]).unwrap().manifest;
+            let name = manifest.files.keys().next().unwrap();
+            Arc::new(SessionFile::open(&folder, &manifest, name)?).read()
+        };
+        assert_eq!(read(&whole).unwrap(), whole);
+        let without = |name: &str| {
+            let kept: Vec<usize> =
+                (0..whole.num_columns()).filter(|at| whole.schema().field(*at).name() != name).collect();
+            read(&whole.project(&kept).unwrap())
+        };
+        let from_before = without("hub_started").unwrap();
+        assert_eq!(sessions(&from_before), [("lab".into(), server, Session { hub_started: None, ..session })]);
+        assert_eq!(without("start").unwrap_err().detail, "it has no column 'start'");
+    }
+}

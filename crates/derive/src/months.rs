@@ -162,7 +162,8 @@ pub(crate) fn stem(name: &str) -> &str {
 fn by_month(batches: &[RecordBatch]) -> Result<BTreeMap<String, RecordBatch>, ArrowError> {
     let mut months: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
     for batch in batches {
-        let starts = batch.column_by_name("start").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+        let starts =
+            batch.column_by_name("start").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
         let starts = starts.map(|starts| starts.values().as_ref()).unwrap_or_default();
         let of_row: Vec<String> = starts.iter().map(|start| month(EventTime::from_micros(*start))).collect();
         let mut found: Vec<&String> = of_row.iter().collect();

@@ -40,7 +40,8 @@ fn cuts(table: &TableSnapshot) -> Vec<EventTime> {
     let bounds: Option<Vec<(EventTime, EventTime)>> = table.parts.iter().map(|part| part.time).collect();
     let bounds = bounds.unwrap_or_default();
     let received = table.parts.iter().filter_map(|part| part.received).map(|(_, last)| last).max();
-    let (Some(first), Some(last)) = (bounds.iter().map(|(low, _)| *low).min(), bounds.iter().map(|(_, high)| *high).max())
+    let (Some(first), Some(last)) =
+        (bounds.iter().map(|(low, _)| *low).min(), bounds.iter().map(|(_, high)| *high).max())
     else {
         return Vec::new();
     };

@@ -1,6 +1,6 @@
 //! What is known of every hub's sessions at one snapshot.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -49,7 +49,7 @@ pub(crate) struct State {
 pub(crate) struct Followed {
     pub(crate) version: String,
     pub(crate) contents: Contents,
-    pub(crate) parts: HashSet<Arc<str>>,
+    pub(crate) parts: BTreeSet<Arc<str>>,
 }
 
 #[derive(Debug)]

@@ -54,19 +54,25 @@ fn batch(hub: &str, received: EventTime, rows: Vec<Row>) -> Batch {
 /// A store and what follows it.
 struct World {
     folder: tempfile::TempDir,
-    store: Store,
+    store: Arc<Store>,
     next: Position,
     sessions: Sessions,
     settings: BTreeMap<Arc<str>, HubSettings>,
+    slice_rows: u64,
 }
 
 impl World {
     async fn new(settings: HubSettings) -> Self {
+        Self::in_slices(settings, 1 << 20).await
+    }
+
+    /// One in which all that is more than `slice_rows` events is read by month.
+    async fn in_slices(settings: HubSettings, slice_rows: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).await;
         let settings = BTreeMap::from([("north".into(), settings)]);
-        let sessions = sessions(&store, &settings);
-        Self { folder, store, next: Position(0), sessions, settings }
+        let sessions = in_files(&store, &settings).with_slice_rows(slice_rows);
+        Self { folder, store, next: Position(0), sessions, settings, slice_rows }
     }
 
     fn tell(&mut self, hub: &str, received: EventTime, rows: Vec<Row>) {
@@ -83,12 +89,27 @@ impl World {
     }
 
     /// Another life of the process.
-    async fn restart(mut self) -> Self {
+    async fn restart(self) -> Self {
         self.store.flush().await.unwrap();
-        drop(self.store);
-        self.store = open(self.folder.path()).await;
-        self.sessions = sessions(&self.store, &self.settings);
-        self
+        let (folder, next, settings, slice_rows) = (self.folder, self.next, self.settings, self.slice_rows);
+        drop((self.store, self.sessions));
+        let store = open(folder.path()).await;
+        let sessions = in_files(&store, &settings).with_slice_rows(slice_rows);
+        Self { folder, store, next, sessions, settings, slice_rows }
+    }
+
+    /// Another life of what follows the store.
+    fn save_and_go_on(&mut self, now: EventTime) {
+        self.sessions.save(now).unwrap();
+        self.sessions = in_files(&self.store, &self.settings).with_slice_rows(self.slice_rows);
+        self.sessions.at(&self.store.snapshot(), now).unwrap();
+        assert_eq!(self.sessions.status().rebuilds, 0);
+    }
+
+    /// The files that a start reads.
+    fn files(&self) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(self.folder.path().join("derived/sessions")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
     }
 
     /// Events from before `cutoff` leave; what they told is kept.
@@ -103,16 +124,22 @@ fn sessions(store: &Store, settings: &BTreeMap<Arc<str>, HubSettings>) -> Sessio
     Sessions::new(store, settings.clone()).with_history(store.history("sessions"))
 }
 
-async fn open(folder: &std::path::Path) -> Store {
+/// The same, over starts.
+fn in_files(store: &Arc<Store>, settings: &BTreeMap<Arc<str>, HubSettings>) -> Sessions {
+    let of = Arc::clone(store);
+    sessions(store, settings).with_files(store.derived("sessions"), Arc::new(move || of.snapshot()))
+}
+
+async fn open(folder: &std::path::Path) -> Arc<Store> {
     let store = Store::open(folder, store::Options { parts_small_max: 3, ..Default::default() }, &columns()).await;
     let store = store.unwrap();
     store.attach(CollectorId::of_journal(7));
-    store
+    Arc::new(store)
 }
 
 /// Every value of every row, in order.
 fn told(rows: &Rows) -> Vec<String> {
-    let mut told: Vec<String> = rows.batches().iter().flat_map(rows_of).collect();
+    let mut told: Vec<String> = rows.read().unwrap().iter().flat_map(rows_of).collect();
     told.sort();
     told
 }
@@ -181,6 +208,8 @@ enum Step {
         before: i64,
         version: u8,
     },
+    /// What is known goes into files.
+    Save,
     Restart,
     /// Events older than so many seconds leave, and what they told is kept.
     Retain(i64),
@@ -203,13 +232,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..USERS.len()).prop_map(Step::Forget),
         1 => (0..USERS.len(), 0_i64..1_000_000, any::<u8>())
             .prop_map(|(user, before, version)| Step::Import { user, before, version }),
-        1 => Just(Step::Restart),
+        3 => Just(Step::Save),
+        2 => Just(Step::Restart),
         2 => (90_000_i64..1_500_000).prop_map(Step::Retain),
     ]
 }
 
-async fn walk(steps: Vec<Step>, settings: HubSettings) -> Result<u64, TestCaseError> {
-    let mut world = World::new(settings).await;
+async fn walk(steps: Vec<Step>, settings: HubSettings, slice_rows: u64) -> Result<u64, TestCaseError> {
+    let mut world = World::in_slices(settings, slice_rows).await;
     let mut now = 3_000_000;
     let mut rebuilds = 0;
     for step in steps {
@@ -231,6 +261,7 @@ async fn walk(steps: Vec<Step>, settings: HubSettings) -> Result<u64, TestCaseEr
                 world.store.flush().await.unwrap();
                 world.store.rewrite(Arc::new(Forget(USERS[user].to_owned()))).await.unwrap();
                 world.sessions.forget(&|_, name| (name == USERS[user]).then_some(at(now))).unwrap();
+                prop_assert_eq!(world.files(), Vec::<std::path::PathBuf>::new());
                 let (followed, _) = world.both(at(now));
                 prop_assert!(!followed.iter().any(|row| row.contains(USERS[user])), "{:?}", followed);
             }
@@ -248,6 +279,7 @@ async fn walk(steps: Vec<Step>, settings: HubSettings) -> Result<u64, TestCaseEr
                 prop_assert_eq!(&before, &followed, "events left at {}", now);
                 prop_assert_eq!(followed, anew, "events left at {}", now);
             }
+            Step::Save => world.sessions.save(at(now)).unwrap(),
             Step::Restart => {
                 rebuilds += world.sessions.status().rebuilds;
                 world = world.restart().await;
@@ -266,10 +298,11 @@ proptest! {
     fn what_is_followed_is_what_is_made_anew(
         steps in prop::collection::vec(step(), 10..60),
         is_culled in any::<bool>(),
+        is_sliced in any::<bool>(),
     ) {
         let culler = Culler { timeout: Micros(HOUR), period: Micros(600 * SECOND) };
         let settings = HubSettings { culler: is_culled.then_some(culler), ..HubSettings::default() };
-        runtime().block_on(walk(steps, settings))?;
+        runtime().block_on(walk(steps, settings, if is_sliced { 1 } else { 1 << 20 }))?;
     }
 
     #[test]
@@ -394,6 +427,9 @@ async fn polled(history: Vec<Polled>) -> Result<(), TestCaseError> {
         ledger.add_poll(&Poll { at: Between { after, before }, seen, is_complete: poll.is_complete });
         if poll.is_asked {
             compare(&world, &ledger, before)?;
+            if number % 2 == 0 {
+                world.save_and_go_on(before);
+            }
         }
     }
     compare(&world, &ledger, at(2_000_000))?;
@@ -496,6 +532,98 @@ fn what_is_acknowledged_shows_at_once_and_one_event_late_makes_all_anew_once() {
         world.tell("north", at(later + 2), vec![action(at(30), "stop", "ann", "")]);
         let (followed, anew) = world.both(at(later + 3));
         assert_eq!(followed, anew);
+    });
+}
+
+/// Weeks of two people, settled but for the last days.
+async fn some_weeks() -> (World, i64) {
+    let mut world = World::new(HubSettings::default()).await;
+    let day = 86_400;
+    for number in 0..70 {
+        let rows = ["ann", "bob"].map(|user| {
+            [action(at(number * day), "start", user, ""), action(at(number * day + 3_600), "stop", user, "")]
+        });
+        world.tell("north", at(number * day + 3_700), rows.concat());
+    }
+    world.tell("north", at(70 * day), vec![action(at(70 * day), "start", "ann", "")]);
+    world.store.flush().await.unwrap();
+    (world, 70 * day + 60)
+}
+
+#[test]
+fn a_start_goes_on_where_the_last_process_ended() {
+    runtime().block_on(async {
+        let (world, now) = some_weeks().await;
+        let (before, _) = world.both(at(now));
+        assert_eq!(before.len(), 141);
+        world.sessions.save(at(now)).unwrap();
+        // Months of 2025, from June to August, and what is known beside them.
+        assert_eq!(world.files().len(), 5, "{:?}", world.files());
+        let rows = world.sessions.at(&world.store.snapshot(), at(now)).unwrap();
+        assert_eq!(rows.files().len(), 3);
+        assert!(rows.batches().iter().map(RecordBatch::num_rows).sum::<usize>() < 10);
+        let mut world = world.restart().await;
+        assert_eq!(world.both(at(now)).0, before);
+        assert_eq!(world.sessions.status().rebuilds, 0);
+        // It goes on: with what comes next, with what was open, and with evidence for what was settled.
+        world.tell("north", at(now + 60), vec![action(at(now), "stop", "ann", "")]);
+        let (followed, anew) = world.both(at(now + 60));
+        assert_eq!(followed, anew);
+        assert_eq!(world.sessions.status().rebuilds, 0);
+        world.tell("north", at(now + 61), vec![action(at(1_800), "stop", "bob", "")]);
+        let (followed, anew) = world.both(at(now + 62));
+        assert_eq!(followed, anew);
+        assert_eq!(world.sessions.status().rebuilds, 1);
+        // What was told as it stood before can still be read, although its files are gone.
+        assert_eq!(told(&rows), before);
+    });
+}
+
+#[test]
+fn what_cannot_be_gone_on_from_is_made_anew() {
+    runtime().block_on(async {
+        let (mut world, now) = some_weeks().await;
+        let (before, _) = world.both(at(now));
+        world.sessions.save(at(now)).unwrap();
+        for file in world.files() {
+            let bytes = std::fs::read(&file).unwrap();
+            for at_byte in [0, bytes.len() / 2, bytes.len() - 2] {
+                let mut flipped = bytes.clone();
+                flipped[at_byte] ^= 4;
+                std::fs::write(&file, &flipped).unwrap();
+                let another = in_files(&world.store, &world.settings);
+                let rows = another.at(&world.store.snapshot(), at(now)).unwrap();
+                assert_eq!(told(&rows), before, "byte {at_byte} of {}", file.display());
+                assert_eq!(another.status().rebuilds, 1, "byte {at_byte} of {}", file.display());
+                another.save(at(now)).unwrap();
+                assert_eq!(std::fs::read(&file).unwrap(), bytes, "what is written is the same each time");
+            }
+        }
+        world = world.restart().await;
+        assert_eq!(world.both(at(now)).0, before);
+        assert_eq!(world.sessions.status().rebuilds, 0);
+        world.sessions.save(at(now)).unwrap();
+        // Under other settings sessions end otherwise.
+        let settings = HubSettings { max_age: Some(Micros::from_hours(8)), ..HubSettings::default() };
+        world.settings = BTreeMap::from([("north".into(), settings)]);
+        world = world.restart().await;
+        let later = at(now + 9 * 3_600);
+        let (followed, anew) = world.both(later);
+        assert_eq!(followed, anew);
+        assert_eq!(world.sessions.status().rebuilds, 1);
+        assert!(followed.iter().any(|row| row.contains("|E6|")), "{followed:?}");
+    });
+}
+
+#[test]
+fn nothing_is_made_anew_once_the_program_ends() {
+    runtime().block_on(async {
+        let (world, now) = some_weeks().await;
+        world.sessions.interrupt();
+        let refused = world.sessions.at(&world.store.snapshot(), at(now)).unwrap_err();
+        assert_eq!(refused.to_string(), "sessions are not made anew, as the program ends");
+        assert!(world.sessions.save(at(now)).is_err());
+        assert!(world.files().is_empty());
     });
 }
 

@@ -210,11 +210,7 @@ impl Operations {
         }
     }
 
-    async fn rebuild(
-        &self,
-        only: Option<DerivedPart>,
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<Reply> {
+    async fn rebuild(&self, only: Option<DerivedPart>, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Reply> {
         let mut told = String::new();
         if matches!(only, None | Some(DerivedPart::Sessions)) {
             let sessions = self.rollups.rebuild_sessions().await?;

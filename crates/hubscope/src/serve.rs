@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use event::{Clock as _, Day, SystemClock};
+use event::{Day, SystemClock};
 use server::{Access as _, App, Note, PolledHub, Unready, Vitals};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;

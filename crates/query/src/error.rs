@@ -84,7 +84,9 @@ pub enum QueryError {
         limit: Duration,
     },
     /// All sessions are being made anew.
-    #[error("sessions are being made anew from events, {done} of {total} stretches of time are done; ask again in a while")]
+    #[error(
+        "sessions are being made anew from events, {done} of {total} stretches of time are done; ask again in a while"
+    )]
     Making {
         /// How many are done.
         done: usize,

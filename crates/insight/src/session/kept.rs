@@ -58,10 +58,7 @@ pub(super) mod steps {
         let mut last = 0_i64;
         let poll = |step: &[i64; 2]| {
             last = last.wrapping_add(step[0]);
-            Between {
-                after: EventTime::from_micros(last),
-                before: EventTime::from_micros(last.wrapping_add(step[1])),
-            }
+            Between { after: EventTime::from_micros(last), before: EventTime::from_micros(last.wrapping_add(step[1])) }
         };
         Ok(steps.as_chunks().0.iter().map(poll).collect())
     }

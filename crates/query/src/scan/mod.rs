@@ -15,7 +15,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 
 pub(crate) use sessions::SessionTable;
-pub(crate) use snapshot::{Place, SnapshotTable, with_views};
+pub(crate) use snapshot::{Place, SnapshotTable};
 
 use crate::scope::{Barrier, Scope, is_harmless};
 
@@ -65,8 +65,8 @@ fn scan_hub(
     }
     let mut harmless: Vec<Expr> = filters.iter().filter(|filter| is_harmless(filter)).cloned().collect();
     harmless.push(col("hub").eq(lit(hub.as_ref())));
-    let only = conjunction(harmless.iter().cloned())
-        .ok_or_else(|| exec_datafusion_err!("a scan of one hub has no filter"))?;
+    let only =
+        conjunction(harmless.iter().cloned()).ok_or_else(|| exec_datafusion_err!("a scan of one hub has no filter"))?;
     let only = state.create_physical_expr(only, &DFSchema::try_from(schema)?)?;
     let all = table.scan_all(state, Some(&columns), &harmless, None, Some(only))?;
     Ok(Arc::new(Barrier::new(all, Arc::clone(hub), hub_at, width)?))

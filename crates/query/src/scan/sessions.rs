@@ -78,8 +78,8 @@ impl SessionTable {
     }
 
     fn file(&self, file: &Arc<SessionFile>) -> PartitionedFile {
-        let mut found = PartitionedFile::new(file.name(), file.bytes())
-            .with_statistics(Arc::new(self.row_count(file.rows())));
+        let mut found =
+            PartitionedFile::new(file.name(), file.bytes()).with_statistics(Arc::new(self.row_count(file.rows())));
         found.extensions.insert_arc(Arc::clone(file));
         found
     }

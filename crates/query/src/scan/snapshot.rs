@@ -67,7 +67,6 @@ impl SnapshotTable {
     pub(crate) fn new(snapshot: TableSnapshot, place: Place, scope: Scope) -> Self {
         Self { schema: with_views(&snapshot.schema), snapshot, place, scope }
     }
-
 }
 
 impl OfHubs for SnapshotTable {
@@ -180,7 +179,7 @@ fn exact_rows(parts: &[&Part]) -> Precision<usize> {
 }
 
 /// The table's columns as they are worked on: texts as views, which are not copied when rows are filtered.
-pub(crate) fn with_views(schema: &Schema) -> SchemaRef {
+fn with_views(schema: &Schema) -> SchemaRef {
     let fields: Vec<Field> = schema
         .fields()
         .iter()
