@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use event::{Day, EventTime};
 use insight::active::{Active, Days, distinct, lifecycle, rolling};
 use insight::measure::{
-    By, EndReason, Length, Levels, Peak, Period, Share, Span, Visit, at_once, burst, by_user, heat_map, long_runners,
-    peak, proven, quantile, reason, reasons, replay, running, spread, total,
+    Bounds, By, Edges, EndReason, Length, Levels, Peak, Period, Share, Span, Visit, at_once, burst, by_user, heat_map,
+    long_runners, peak, proven, quantile, reason, reasons, replay, running, spread, total,
 };
 use insight::session::{Culler, EndKnownBy, Flags, Micros, Session, StartKnownBy};
 use jiff::tz::TimeZone;
@@ -113,6 +113,42 @@ proptest! {
             let sum: u128 = counts.iter().map(|count| u128::from(*count)).sum();
             prop_assert_eq!(levels.mean(), Share { part: sum, whole: counts.len() as u128 });
         }
+    }
+
+    #[test]
+    fn edges_show_what_every_instant_shows(
+        rows in rows(), begin in 0..60_i64, lengths in prop::collection::vec(0..30_i64, 1..6), as_of in 0..90_i64,
+        halves in any::<bool>(),
+    ) {
+        let end = begin + lengths.iter().sum::<i64>();
+        let within = period(begin, end);
+        let (mut edges, mut others) = (Edges::default(), Edges::default());
+        for (index, row) in rows.iter().enumerate() {
+            let into = if halves && index % 2 == 0 { &mut others } else { &mut edges };
+            into.add(ALL.map(|by| Span::of(row, by, at(as_of))), within);
+        }
+        edges.extend(&others.into_numbers());
+        let mut starts = vec![begin];
+        lengths.iter().for_each(|length| starts.push(starts[starts.len() - 1] + length));
+        let peaks = edges.clone().peaks(&starts.iter().map(|start| at(*start)).collect::<Vec<_>>());
+        let most = |by: By, from: i64, to: i64| {
+            (from..to).map(|now| at_instant(&rows, by, now, as_of)).max().unwrap_or(0).try_into().unwrap()
+        };
+        for (index, pair) in starts.windows(2).enumerate() {
+            let [low, point, high] = ALL.map(|by| most(by, pair[0], pair[1]));
+            prop_assert_eq!(peaks[index], Bounds { low, point, high }, "{:?}", pair);
+        }
+        // What comes after the period is empty.
+        prop_assert_eq!(peaks[lengths.len()], Bounds { low: 0, point: 0, high: 0 });
+        let mut counted: [Vec<i64>; 3] = Default::default();
+        for (by, counted) in ALL.into_iter().zip(&mut counted) {
+            for now in begin..end {
+                let level = usize::try_from(at_instant(&rows, by, now, as_of)).unwrap();
+                counted.resize(counted.len().max(level + 1), 0);
+                counted[level] += 1;
+            }
+        }
+        prop_assert_eq!(edges.levels(within), counted);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod concurrency;
 mod cull;
+mod edges;
 mod heat;
 mod hours;
 mod reasons;
@@ -18,6 +19,7 @@ use crate::session::Session;
 
 pub use concurrency::{Levels, Peak, at_once, burst, peak};
 pub use cull::{Replayed, Visit, replay};
+pub use edges::Edges;
 pub use heat::{Cell, HeatError, heat_map};
 pub use hours::{LongRunner, by_user, long_runners, proven, running, total};
 pub use reasons::{EndReason, reason, reasons};

@@ -1,5 +1,6 @@
 //! The functions that we add to SQL, and those of DataFusion that we take away or put bounds on.
 
+mod at_once;
 mod bounded;
 mod budget;
 mod concat;
@@ -77,6 +78,9 @@ pub(crate) fn install(state: SessionState) -> Result<SessionState> {
         state.register_udf(Arc::new(function))?;
     }
     state.register_udaf(Arc::new(quantile::length_quantile()))?;
+    for function in at_once::all() {
+        state.register_udaf(Arc::new(function))?;
+    }
     let matches = state.udf("regexp_like")?;
     let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(operators::Operators::new(matches))];
     planners.extend(state.expr_planners().iter().cloned());

@@ -1,0 +1,272 @@
+//! How many sessions ran at once, of sessions as they are: `start_low, start, end_low`, the best guess of their end and
+//! `end_high`, within a range.
+//!
+//! - `most_at_once(start_low, start, end_low, end, end_high, from, to)`: a record of the most of all, `low`, `point`
+//!   and `high`.
+//! - `most_at_once_by_day(…, from, to, zone)`: a list of such records with the day of each as `period`; days on which
+//!   nothing ran are not in it.
+//! - `time_at_once(…, from, to)`: a list of records of how long (`micros`) how many (`level`) ran, by `bound`: 1 low,
+//!   2 point, 3 high.
+//!
+//! Lists are taken apart with `unnest`. A row without one of its times is no session, but tells the range.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, StructArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type, TimeUnit, TimestampMicrosecondType};
+use datafusion::common::utils::SingleRowListArrayBuilder;
+use datafusion::common::{exec_datafusion_err, exec_err, plan_err};
+use datafusion::error::Result;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::scalar::ScalarValue;
+use event::{Day, EventTime};
+use insight::measure::{Edges, Period, Span};
+
+use crate::zone::{Days, Zone};
+
+/// Times that each of the functions takes, the two of the range included.
+const TIMES: usize = 7;
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Most,
+    MostByDay,
+    Time,
+}
+
+/// One of the functions.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AtOnce {
+    kind: Kind,
+    signature: Signature,
+}
+
+/// All of them.
+pub(crate) fn all() -> [AggregateUDF; 3] {
+    [Kind::Most, Kind::MostByDay, Kind::Time].map(|kind| {
+        let arguments = if kind == Kind::MostByDay { TIMES + 1 } else { TIMES };
+        AggregateUDF::from(AtOnce { kind, signature: Signature::any(arguments, Volatility::Immutable) })
+    })
+}
+
+fn time_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Most => "most_at_once",
+            Self::MostByDay => "most_at_once_by_day",
+            Self::Time => "time_at_once",
+        }
+    }
+
+    fn fields(self) -> Fields {
+        let number = |name: &str| Field::new(name, DataType::Int64, false);
+        match self {
+            Self::Most => ["low", "point", "high"].map(number).to_vec().into(),
+            Self::MostByDay => {
+                let day = Field::new("period", DataType::Date32, false);
+                [day].into_iter().chain(["low", "point", "high"].map(number)).collect()
+            }
+            Self::Time => ["bound", "level", "micros"].map(number).to_vec().into(),
+        }
+    }
+
+    fn record(self) -> DataType {
+        DataType::Struct(self.fields())
+    }
+}
+
+impl AggregateUDFImpl for AtOnce {
+    fn name(&self) -> &str {
+        self.kind.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        // A value that is bound later has no type yet.
+        let is_time = |kind: &DataType| matches!(kind, DataType::Timestamp(..) | DataType::Null);
+        let is_text = |kind: &DataType| kind.is_string() || kind.is_null();
+        let (times, zone) = arg_types.split_at(TIMES.min(arg_types.len()));
+        if !times.iter().all(is_time) || !zone.iter().all(is_text) {
+            let zone = if self.kind == Kind::MostByDay { ", zone" } else { "" };
+            return plan_err!("{} takes start_low, start, end_low, end, end_high, from, to{zone}", self.name());
+        }
+        match self.kind {
+            Kind::Most => Ok(self.kind.record()),
+            Kind::MostByDay | Kind::Time => {
+                Ok(DataType::List(Arc::new(Field::new_list_field(self.kind.record(), true))))
+            }
+        }
+    }
+
+    fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Running { kind: self.kind, edges: Edges::default(), range: None, zone: None }))
+    }
+
+    fn state_fields(&self, _args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        let numbers = DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true)));
+        let field = |name: &str, kind: DataType| Arc::new(Field::new(name, kind, true));
+        Ok(vec![
+            field("numbers", numbers),
+            field("from", DataType::Int64),
+            field("to", DataType::Int64),
+            field("zone", DataType::Utf8),
+        ])
+    }
+}
+
+/// The sessions so far, and what is asked of them.
+#[derive(Debug)]
+struct Running {
+    kind: Kind,
+    edges: Edges,
+    range: Option<Period>,
+    zone: Option<String>,
+}
+
+impl Running {
+    fn ask(&mut self, from: i64, to: i64) -> Result<Period> {
+        let range = Period { begin: EventTime::from_micros(from), end: EventTime::from_micros(to) };
+        if self.range.is_some_and(|known| known != range) {
+            return exec_err!("{} asks for one range of all rows", self.kind.name());
+        }
+        self.range = Some(range);
+        Ok(range)
+    }
+
+    fn ask_zone(&mut self, zone: Option<&str>) -> Result<()> {
+        let Some(zone) = zone else { return Ok(()) };
+        if self.zone.as_deref().is_some_and(|known| known != zone) {
+            return exec_err!("the zone of {} is one text for all rows", self.kind.name());
+        }
+        if self.zone.is_none() {
+            self.zone = Some(zone.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The days of the zone on which anything begins or ends, or that lie between, and when each begins.
+    fn days(&self) -> Result<(Vec<Day>, Vec<EventTime>)> {
+        let (Some((first, last)), Some(zone)) = (self.edges.reach(), &self.zone) else {
+            return Ok((Vec::new(), Vec::new()));
+        };
+        let zone = Zone::named(zone).map_err(|error| exec_datafusion_err!("{error}"))?;
+        let mut days = Days::of(&zone);
+        let (first, last) = (days.day(first), days.day(last));
+        let all: Vec<Day> = (first.number()..=last.number()).map(Day::from_number).collect();
+        let starts = all.iter().map(|day| EventTime::from_micros(days.start(*day))).collect();
+        Ok((all, starts))
+    }
+
+    fn most(&mut self) -> Result<ScalarValue> {
+        let always = [EventTime::from_micros(i64::MIN)];
+        let peak = std::mem::take(&mut self.edges).peaks(&always).pop().unwrap_or_default();
+        let columns = [peak.low, peak.point, peak.high].map(|one| Arc::new(Int64Array::from(vec![one])) as ArrayRef);
+        Ok(ScalarValue::Struct(Arc::new(StructArray::try_new(self.kind.fields(), columns.to_vec(), None)?)))
+    }
+
+    fn most_by_day(&mut self) -> Result<ScalarValue> {
+        let (days, starts) = self.days()?;
+        let peaks = std::mem::take(&mut self.edges).peaks(&starts);
+        let some: Vec<_> = days.iter().zip(peaks).filter(|(_, peak)| peak.high > 0).collect();
+        let of = |bound: &dyn Fn(&insight::measure::Bounds<i64>) -> i64| -> ArrayRef {
+            Arc::new(some.iter().map(|(_, peak)| Some(bound(peak))).collect::<Int64Array>())
+        };
+        let period: Date32Array = some.iter().map(|(day, _)| Some(day.number())).collect();
+        let columns =
+            vec![Arc::new(period) as ArrayRef, of(&|peak| peak.low), of(&|peak| peak.point), of(&|peak| peak.high)];
+        self.list(columns)
+    }
+
+    fn time(&mut self) -> Result<ScalarValue> {
+        let levels = self.range.map(|range| std::mem::take(&mut self.edges).levels(range)).unwrap_or_default();
+        let (mut bound, mut level, mut micros) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, levels) in (1_i64..).zip(levels) {
+            for (servers, lasted) in (0_i64..).zip(levels).filter(|(_, lasted)| *lasted > 0) {
+                bound.push(number);
+                level.push(servers);
+                micros.push(lasted);
+            }
+        }
+        self.list([bound, level, micros].map(|column| Arc::new(Int64Array::from(column)) as ArrayRef).to_vec())
+    }
+
+    fn list(&self, columns: Vec<ArrayRef>) -> Result<ScalarValue> {
+        let records: ArrayRef = Arc::new(StructArray::try_new(self.kind.fields(), columns, None)?);
+        Ok(SingleRowListArrayBuilder::new(records).build_list_scalar())
+    }
+}
+
+impl Accumulator for Running {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let times = values.iter().take(TIMES).map(|times| cast(times, &time_type()));
+        let times = times.collect::<Result<Vec<ArrayRef>, _>>()?;
+        let times: Vec<_> = times.iter().map(|times| times.as_primitive::<TimestampMicrosecondType>()).collect();
+        let [start_low, start, end_low, end, end_high, from, to] = times.as_slice() else {
+            return exec_err!("{} takes seven times", self.kind.name());
+        };
+        let zones = values.get(TIMES).map(|zones| cast(zones, &DataType::Utf8)).transpose()?;
+        let zones = zones.as_ref().map(|zones| zones.as_string::<i32>());
+        for row in (0..start.len()).filter(|row| from.is_valid(*row) && to.is_valid(*row)) {
+            let range = self.ask(from.value(row), to.value(row))?;
+            self.ask_zone(zones.filter(|zones| zones.is_valid(row)).map(|zones| zones.value(row)))?;
+            if times.iter().any(|times| times.is_null(row)) {
+                continue;
+            }
+            let at = EventTime::from_micros;
+            let span = |from: i64, to: i64| Span { from: at(from), to: at(to) };
+            let (start_low, start) = (start_low.value(row), start.value(row));
+            let spans =
+                [span(start, end_low.value(row)), span(start, end.value(row)), span(start_low, end_high.value(row))];
+            self.edges.add(spans, range);
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        match self.kind {
+            Kind::Most => self.most(),
+            Kind::MostByDay => self.most_by_day(),
+            Kind::Time => self.time(),
+        }
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.edges.bytes()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        let numbers: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.edges).into_numbers()));
+        let numbers = SingleRowListArrayBuilder::new(numbers).build_list_scalar();
+        let (from, to) = self.range.map(|range| (range.begin.micros(), range.end.micros())).unzip();
+        Ok(vec![numbers, ScalarValue::Int64(from), ScalarValue::Int64(to), ScalarValue::Utf8(self.zone.take())])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let [numbers, from, to, zone] = states else {
+            return exec_err!("{} has a state of four columns", self.kind.name());
+        };
+        let (from, to) = (from.as_primitive::<Int64Type>(), to.as_primitive::<Int64Type>());
+        let zone = zone.as_string::<i32>();
+        for (row, numbers) in numbers.as_list::<i32>().iter().enumerate() {
+            if from.is_null(row) || to.is_null(row) {
+                continue;
+            }
+            self.ask(from.value(row), to.value(row))?;
+            self.ask_zone(zone.is_valid(row).then(|| zone.value(row)))?;
+            if let Some(numbers) = numbers {
+                self.edges.extend(numbers.as_primitive::<Int64Type>().values());
+            }
+        }
+        Ok(())
+    }
+}
