@@ -6,7 +6,7 @@ use event::{Day, EventTime};
 use insight::active::{Active, Days, distinct, lifecycle, rolling};
 use insight::measure::{
     Bounds, By, Edges, EndReason, Length, Levels, Peak, Period, Share, Span, Visit, at_once, burst, by_user, heat_map,
-    long_runners, peak, proven, quantile, reason, reasons, replay, running, spread, total,
+    long_runners, peak, proven, quantiles, reason, reasons, replay, running, spread, total,
 };
 use insight::session::{Culler, EndKnownBy, Flags, Micros, Session, StartKnownBy};
 use jiff::tz::TimeZone;
@@ -166,7 +166,7 @@ proptest! {
     fn a_quantile_without_censoring_is_that_of_the_sorted_list(mut lengths in prop::collection::vec(0..30_i64, 1..40)) {
         let whole = lengths.len();
         let all = lengths.iter().map(|micros| Length { micros: *micros, is_censored: false }).collect();
-        let median = quantile(all, 1, 2).unwrap();
+        let median = quantiles(all, &[1], 2)[0].unwrap();
         lengths.sort_unstable();
         // As statistics.median of Python: the mean of the two in the middle.
         prop_assert_eq!(median.from + median.to, lengths[(whole - 1) / 2] + lengths[whole / 2]);
@@ -175,34 +175,37 @@ proptest! {
     #[test]
     fn a_quantile_with_censoring_is_where_the_product_says(
         lengths in prop::collection::vec((0..12_i64, any::<bool>()), 0..18),
-        share in prop::sample::select(vec![(1_u32, 2_u32), (9, 10), (1, 4)]),
+        asked in prop::sample::select(vec![(vec![1_u32], 2_u32), (vec![1, 5, 9], 10), (vec![1], 4), ((1..12).collect(), 12)]),
     ) {
-        let (part, whole) = share;
+        let (parts, whole) = asked;
         let all: Vec<Length> =
             lengths.iter().map(|(micros, is_censored)| Length { micros: *micros, is_censored: *is_censored }).collect();
-        // The product, over all times of ends, of the share of those at risk who stay, as one fraction.
-        let (mut over, mut under) = (1_u128, 1_u128);
-        let mut flat: Option<i64> = None;
-        let mut expected = None;
-        for now in 0..12 {
-            let at_risk = all.iter().filter(|length| length.micros >= now).count() as u128;
-            let ended = all.iter().filter(|length| length.micros == now && !length.is_censored).count() as u128;
-            if ended == 0 {
-                continue;
+        let found = quantiles(all.clone(), &parts, whole);
+        prop_assert_eq!(found.len(), parts.len());
+        for (part, found) in parts.into_iter().zip(found) {
+            // The product, over all times of ends, of the share of those at risk who stay, as one fraction.
+            let (mut over, mut under) = (1_u128, 1_u128);
+            let mut flat: Option<i64> = None;
+            let mut expected = None;
+            for now in 0..12 {
+                let at_risk = all.iter().filter(|length| length.micros >= now).count() as u128;
+                let ended = all.iter().filter(|length| length.micros == now && !length.is_censored).count() as u128;
+                if ended == 0 {
+                    continue;
+                }
+                if let Some(from) = flat {
+                    expected = expected.or(Some((from, now)));
+                }
+                (over, under) = (over * (at_risk - ended), under * at_risk);
+                match (over * u128::from(whole)).cmp(&(under * u128::from(whole - part))) {
+                    std::cmp::Ordering::Less => expected = expected.or(Some((now, now))),
+                    std::cmp::Ordering::Equal => flat = flat.or(Some(now)),
+                    std::cmp::Ordering::Greater => {}
+                }
             }
-            if let Some(from) = flat {
-                expected = expected.or(Some((from, now)));
-            }
-            (over, under) = (over * (at_risk - ended), under * at_risk);
-            match (over * u128::from(whole)).cmp(&(under * u128::from(whole - part))) {
-                std::cmp::Ordering::Less => expected = expected.or(Some((now, now))),
-                std::cmp::Ordering::Equal => flat = flat.or(Some(now)),
-                std::cmp::Ordering::Greater => {}
-            }
+            let expected = expected.or(flat.map(|from| (from, from)));
+            prop_assert_eq!(found.map(|quantile| (quantile.from, quantile.to)), expected, "{} of {}", part, whole);
         }
-        let expected = expected.or(flat.map(|from| (from, from)));
-        let found = quantile(all, part, whole).map(|quantile| (quantile.from, quantile.to));
-        prop_assert_eq!(found, expected);
     }
 
     #[test]
@@ -398,7 +401,7 @@ fn a_median_with_heavy_censoring_stays_right_beyond_what_fits_exactly() {
         log += ((at_risk - 1.0) / at_risk).ln();
         log < 0.5_f64.ln()
     });
-    let found = quantile(lengths, 1, 2).unwrap();
+    let found = quantiles(lengths, &[1], 2)[0].unwrap();
     assert_eq!(Some(found.from), expected.map(|index| 2 * index));
 }
 

@@ -24,7 +24,7 @@ pub use heat::{Cell, HeatError, heat_map};
 pub use hours::{LongRunner, by_user, long_runners, proven, running, total};
 pub use reasons::{EndReason, reason, reasons};
 pub use spread::{Spread, spread};
-pub use survival::{Length, Quantile, SHARE_MAX, lengths, quantile};
+pub use survival::{Length, Quantile, SHARE_MAX, lengths, quantiles};
 pub use trend::Line;
 
 /// A figure as evidence bounds it.

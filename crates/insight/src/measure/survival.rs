@@ -3,6 +3,8 @@
 //! The product-limit estimate of Kaplan and Meier. A plain median of the ended sessions is too short, because long ones
 //! are more often still open.
 
+use std::cmp::Ordering;
+
 use event::EventTime;
 
 use crate::session::{Micros, Session};
@@ -49,38 +51,41 @@ impl Quantile {
     }
 }
 
-/// The length that `part` of `whole` sessions do not exceed (1 of 2: the median); none if so many were not seen to
-/// end. `part` is less than `whole`, and both at most [`SHARE_MAX`].
+/// The lengths that each of `parts` of `whole` sessions do not exceed (1 of 2: the median); none of those that so many
+/// were not seen to reach. Parts ascend and are less than `whole`, which is at most [`SHARE_MAX`].
 ///
 /// Exact in whole numbers as long as the survivors' share, as a reduced fraction, has less than 80 bits: always without
 /// censoring. Beyond, it is rounded in the 80th bit, the same way each time.
-pub fn quantile(mut lengths: Vec<Length>, part: u32, whole: u32) -> Option<Quantile> {
-    debug_assert!(part < whole && whole <= SHARE_MAX);
+pub fn quantiles(mut lengths: Vec<Length>, parts: &[u32], whole: u32) -> Vec<Option<Quantile>> {
+    debug_assert!(parts.is_sorted() && parts.iter().all(|part| *part < whole) && whole <= SHARE_MAX);
     lengths.sort_unstable();
     let mut curve = Curve { base: (1, 1), at_risk: lengths.len() as u128, of: lengths.len() as u128 };
+    let mut found: Vec<Option<Quantile>> = Vec::with_capacity(parts.len());
     let mut flat_from: Option<i64> = None;
     let mut rest = lengths.as_slice();
-    while let Some(first) = rest.first() {
+    while let Some(first) = rest.first().filter(|_| found.len() < parts.len()) {
         let now = first.micros;
         let ended = rest.iter().take_while(|length| length.micros == now && !length.is_censored).count();
         let censored = rest[ended..].iter().take_while(|length| length.micros == now).count();
         rest = &rest[ended + censored..];
         if ended > 0 {
-            if let Some(from) = flat_from {
-                return Some(Quantile { from, to: now });
-            }
+            found.extend(flat_from.take().map(|from| Some(Quantile { from, to: now })));
             curve.at_risk -= ended as u128;
-            match curve.compare(whole - part, whole) {
-                std::cmp::Ordering::Less => return Some(Quantile { from: now, to: now }),
-                std::cmp::Ordering::Equal => flat_from = Some(now),
-                std::cmp::Ordering::Greater => {}
+            while let (Some(part), None) = (parts.get(found.len()), flat_from) {
+                match curve.compare(whole - part, whole) {
+                    Ordering::Less => found.push(Some(Quantile { from: now, to: now })),
+                    Ordering::Equal => flat_from = Some(now),
+                    Ordering::Greater => break,
+                }
             }
         }
         if censored > 0 {
             curve.censor(censored as u128);
         }
     }
-    flat_from.map(|from| Quantile { from, to: from })
+    found.extend(flat_from.map(|from| Some(Quantile { from, to: from })));
+    found.resize(parts.len(), None);
+    found
 }
 
 /// The largest whole of a share.
@@ -95,7 +100,7 @@ struct Curve {
 }
 
 impl Curve {
-    fn compare(&self, part: u32, whole: u32) -> std::cmp::Ordering {
+    fn compare(&self, part: u32, whole: u32) -> Ordering {
         let survivors = shorten(product(self.base, (self.at_risk, self.of)));
         (survivors.0 * u128::from(whole)).cmp(&(survivors.1 * u128::from(part)))
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use event::{Day, EventTime};
 use insight::active::{Active, Days, distinct, rolling};
-use insight::measure::{By, Period, Span, by_user, lengths, peak, proven, quantile, total};
+use insight::measure::{By, Period, Span, by_user, lengths, peak, proven, quantiles, total};
 use insight::session::{EndKnownBy, Session, Settings};
 use serde_json::Value;
 
@@ -84,7 +84,7 @@ fn with_no_stop_lost_every_figure_is_exact() {
         assert!(agree(hours.point as f64 / 1e6 / hub.rows.len() as f64, hub.decimal("mean_s")), "{told}");
         let share = proven(hub.sessions(), Period::ALWAYS, hub.as_of());
         assert_eq!(share.part, share.whole, "{told}");
-        let median = quantile(lengths(hub.sessions(), hub.as_of()), 1, 2).unwrap();
+        let median = quantiles(lengths(hub.sessions(), hub.as_of()), &[1], 2)[0].unwrap();
         assert!(agree(median.seconds(), hub.decimal("median_s")), "{told}: {median:?}");
 
         for by in [By::Low, By::Point, By::High] {
@@ -146,7 +146,7 @@ fn with_stops_lost_the_truth_lies_within_the_bounds() {
         let most = hub.number("peak_concurrent");
         assert!(count(By::Low) <= most && most <= count(By::High));
         // Stops are lost by chance, so those that were not tell the median.
-        let median = quantile(lengths(hub.sessions(), hub.as_of()), 1, 2).unwrap().seconds();
+        let median = quantiles(lengths(hub.sessions(), hub.as_of()), &[1], 2)[0].unwrap().seconds();
         let truth = hub.decimal("median_s");
         assert!((median / truth - 1.0).abs() < 0.15, "{median} {truth}");
         let share = proven(hub.sessions(), Period::ALWAYS, hub.as_of());

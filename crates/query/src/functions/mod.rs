@@ -77,7 +77,7 @@ pub(crate) fn install(state: SessionState) -> Result<SessionState> {
     for function in ours() {
         state.register_udf(Arc::new(function))?;
     }
-    state.register_udaf(Arc::new(quantile::length_quantile()))?;
+    state.register_udaf(Arc::new(quantile::length_percentiles()))?;
     for function in at_once::all() {
         state.register_udaf(Arc::new(function))?;
     }

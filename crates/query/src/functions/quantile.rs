@@ -1,97 +1,67 @@
-//! `length_quantile(micros, is_censored, part, whole)`: the length in seconds that `part` of `whole` of the lengths do
-//! not exceed (1 of 2: the median), by the estimate of Kaplan and Meier. A censored length is one that still went on
+//! `length_percentiles(micros, is_censored)`: a list of the lengths in seconds that 1, 2, … 99 of 100 of the lengths do
+//! not exceed (`[50]`: the median), by the estimate of Kaplan and Meier. A censored length is one that still went on
 //! when it was last watched. NULL where too few were seen to end.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::arrow::datatypes::{DataType, Int64Type};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
 use datafusion::common::exec_err;
 use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Accumulator, AggregateUDF, Volatility, create_udaf};
 use datafusion::scalar::ScalarValue;
-use insight::measure::{Length, SHARE_MAX, quantile};
+use insight::measure::{Length, Quantile, quantiles};
 
 /// The function.
-pub(crate) fn length_quantile() -> AggregateUDF {
-    let lengths = DataType::List(Arc::new(datafusion::arrow::datatypes::Field::new_list_field(DataType::Int64, true)));
+pub(crate) fn length_percentiles() -> AggregateUDF {
+    let list = |of: DataType| DataType::List(Arc::new(Field::new_list_field(of, true)));
     create_udaf(
-        "length_quantile",
-        vec![DataType::Int64, DataType::Boolean, DataType::Int64, DataType::Int64],
-        Arc::new(DataType::Float64),
+        "length_percentiles",
+        vec![DataType::Int64, DataType::Boolean],
+        Arc::new(list(DataType::Float64)),
         Volatility::Immutable,
         Arc::new(|_| Ok(Box::new(Lengths::default()))),
-        Arc::new(vec![lengths, DataType::Int64, DataType::Int64]),
+        Arc::new(vec![list(DataType::Int64)]),
     )
 }
 
-/// The lengths so far, and which share is asked for.
+/// The lengths so far: each twice, and one more if it is censored.
 #[derive(Debug, Default)]
-struct Lengths {
-    /// Twice the length, and one more if it is censored.
-    packed: Vec<i64>,
-    share: Option<(i64, i64)>,
-}
-
-impl Lengths {
-    fn ask(&mut self, part: i64, whole: i64) -> Result<()> {
-        if !(0 <= part && part < whole && whole <= i64::from(SHARE_MAX)) {
-            return exec_err!("length_quantile asks for part of whole, with 0 <= part < whole <= {SHARE_MAX}");
-        }
-        if self.share.is_some_and(|share| share != (part, whole)) {
-            return exec_err!("length_quantile asks for one share of all rows");
-        }
-        self.share = Some((part, whole));
-        Ok(())
-    }
-}
+struct Lengths(Vec<i64>);
 
 impl Accumulator for Lengths {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let [micros, censored, part, whole] = values else {
-            return exec_err!("length_quantile takes four arguments");
-        };
+        let [micros, censored] = values else { return exec_err!("length_percentiles takes two arguments") };
         let (micros, censored) = (micros.as_primitive::<Int64Type>(), censored.as_boolean());
-        let (part, whole) = (part.as_primitive::<Int64Type>(), whole.as_primitive::<Int64Type>());
-        for row in 0..micros.len() {
-            if micros.is_null(row) || censored.is_null(row) || part.is_null(row) || whole.is_null(row) {
-                continue;
-            }
-            self.ask(part.value(row), whole.value(row))?;
-            self.packed.push(micros.value(row).saturating_mul(2) | i64::from(censored.value(row)));
+        for row in (0..micros.len()).filter(|row| micros.is_valid(*row) && censored.is_valid(*row)) {
+            self.0.push(micros.value(row).saturating_mul(2) | i64::from(censored.value(row)));
         }
         Ok(())
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let lengths = self.packed.iter().map(|packed| Length { micros: packed >> 1, is_censored: packed & 1 == 1 });
-        let share = self.share.and_then(|(part, whole)| Some((u32::try_from(part).ok()?, u32::try_from(whole).ok()?)));
-        let found = share.and_then(|(part, whole)| quantile(lengths.collect(), part, whole));
-        Ok(ScalarValue::Float64(found.map(insight::measure::Quantile::seconds)))
+        let length = |packed: i64| Length { micros: packed >> 1, is_censored: packed & 1 == 1 };
+        let lengths = std::mem::take(&mut self.0).into_iter().map(length).collect();
+        let parts: Vec<u32> = (1..100).collect();
+        let found = quantiles(lengths, &parts, 100).into_iter().map(|found| found.map(Quantile::seconds));
+        let found: ArrayRef = Arc::new(found.collect::<Float64Array>());
+        Ok(SingleRowListArrayBuilder::new(found).build_list_scalar())
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.packed.capacity() * size_of::<i64>()
+        size_of_val(self) + self.0.capacity() * size_of::<i64>()
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let packed: ArrayRef = Arc::new(datafusion::arrow::array::Int64Array::from(std::mem::take(&mut self.packed)));
-        let packed = SingleRowListArrayBuilder::new(packed).build_list_scalar();
-        let (part, whole) = self.share.unzip();
-        Ok(vec![packed, ScalarValue::Int64(part), ScalarValue::Int64(whole)])
+        let packed: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.0)));
+        Ok(vec![SingleRowListArrayBuilder::new(packed).build_list_scalar()])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let [packed, part, whole] = states else { return exec_err!("length_quantile has a state of three columns") };
-        let (part, whole) = (part.as_primitive::<Int64Type>(), whole.as_primitive::<Int64Type>());
-        for (row, lengths) in packed.as_list::<i32>().iter().enumerate() {
-            if part.is_null(row) || whole.is_null(row) {
-                continue;
-            }
-            self.ask(part.value(row), whole.value(row))?;
-            self.packed
-                .extend(lengths.iter().flat_map(|lengths| lengths.as_primitive::<Int64Type>().values().to_vec()));
+        let [packed] = states else { return exec_err!("length_percentiles has a state of one column") };
+        for lengths in packed.as_list::<i32>().iter().flatten() {
+            self.0.extend(lengths.as_primitive::<Int64Type>().values());
         }
         Ok(())
     }
