@@ -10,6 +10,7 @@ import urllib.parse
 from datetime import UTC, datetime
 from urllib.request import Request
 
+import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 from program import hubscope, surroundings
@@ -88,6 +89,9 @@ def decoded(data) -> dict[str, bytes]:
             if path.suffix == ".parquet":
                 rows = parquet.read_table(path).to_pylist()
                 said[str(path)] = "\n".join(str(value) for row in rows for value in row.values()).encode()
+            elif path.suffix == ".zst":
+                with pyarrow.CompressedInputStream(path, "zstd") as packed:
+                    said[str(path)] = packed.read()
             else:
                 said[str(path)] = path.read_bytes()
     return said

@@ -93,8 +93,8 @@ impl Rows {
     }
 }
 
-/// Settled rows, as they come, until they stand in files. Batches are joined as long as the earlier one is not longer: so there are few of them,
-/// and a row is copied a logarithmic number of times.
+/// Settled rows, as they come, until they stand in files. Batches are joined as long as the earlier one is not longer:
+/// so there are few of them, and a row is copied a logarithmic number of times.
 #[derive(Debug, Default)]
 pub(crate) struct Recent(Vec<RecordBatch>);
 

@@ -309,7 +309,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends whatever reads everything anew, soon, and lets nothing begin to: the program ends.
+    /// Ends whatever reads everything anew in slices, soon, and lets nothing begin to: the program ends.
     pub fn interrupt(&self) {
         self.is_interrupted.store(true, Ordering::SeqCst);
     }
@@ -409,7 +409,7 @@ impl Sessions {
     ) -> Result<Lateness, DeriveError> {
         let slices = slices(table, self.slice_rows);
         for (done, slice) in slices.iter().enumerate() {
-            if self.is_interrupted.load(Ordering::SeqCst) {
+            if slices.len() > 1 && self.is_interrupted.load(Ordering::SeqCst) {
                 return Err(DeriveError::Interrupted);
             }
             self.tell(Status { making: Some((done, slices.len())), ..state.status() });

@@ -536,8 +536,8 @@ fn what_is_acknowledged_shows_at_once_and_one_event_late_makes_all_anew_once() {
 }
 
 /// Weeks of two people, settled but for the last days.
-async fn some_weeks() -> (World, i64) {
-    let mut world = World::new(HubSettings::default()).await;
+async fn some_weeks(slice_rows: u64) -> (World, i64) {
+    let mut world = World::in_slices(HubSettings::default(), slice_rows).await;
     let day = 86_400;
     for number in 0..70 {
         let rows = ["ann", "bob"].map(|user| {
@@ -553,7 +553,7 @@ async fn some_weeks() -> (World, i64) {
 #[test]
 fn a_start_goes_on_where_the_last_process_ended() {
     runtime().block_on(async {
-        let (world, now) = some_weeks().await;
+        let (world, now) = some_weeks(1 << 20).await;
         let (before, _) = world.both(at(now));
         assert_eq!(before.len(), 141);
         world.sessions.save(at(now)).unwrap();
@@ -582,7 +582,7 @@ fn a_start_goes_on_where_the_last_process_ended() {
 #[test]
 fn what_cannot_be_gone_on_from_is_made_anew() {
     runtime().block_on(async {
-        let (mut world, now) = some_weeks().await;
+        let (mut world, now) = some_weeks(1 << 20).await;
         let (before, _) = world.both(at(now));
         world.sessions.save(at(now)).unwrap();
         for file in world.files() {
@@ -618,7 +618,7 @@ fn what_cannot_be_gone_on_from_is_made_anew() {
 #[test]
 fn nothing_is_made_anew_once_the_program_ends() {
     runtime().block_on(async {
-        let (world, now) = some_weeks().await;
+        let (world, now) = some_weeks(1).await;
         world.sessions.interrupt();
         let refused = world.sessions.at(&world.store.snapshot(), at(now)).unwrap_err();
         assert_eq!(refused.to_string(), "sessions are not made anew, as the program ends");

@@ -2,7 +2,8 @@
 //!
 //! The facts that are kept ready for questions lie in `DATA/derived/rollups`, the sessions in `DATA/derived/sessions`:
 //! read at the start, written beside everything else, and made anew from the table when they are missing, damaged or
-//! asked for. What was derived from events that have left lies in `DATA/history`, facts and sessions each in a folder; nothing makes it anew.
+//! asked for. What was derived from events that have left lies in `DATA/history`, facts and sessions each in a folder;
+//! nothing makes it anew.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use event::{Day, EventTime};
 use insight::active::{Active, Days, distinct, lifecycle, rolling};
 use insight::measure::{
-    Bounds, By, Edges, EndReason, Length, Levels, Peak, Period, Share, Span, Visit, at_once, burst, by_user, heat_map,
-    long_runners, peak, proven, quantiles, reason, reasons, replay, running, spread, total,
+    Bounds, By, Edges, EndReason, Length, Levels, Peak, Period, Present, Share, Span, Visit, at_once, burst, by_user,
+    heat_map, long_runners, peak, proven, quantiles, reason, reasons, replay, running, spread, total,
 };
 use insight::session::{Culler, EndKnownBy, Flags, Micros, Session, StartKnownBy};
 use jiff::tz::TimeZone;
@@ -152,6 +152,45 @@ proptest! {
     }
 
     #[test]
+    fn whoever_was_there_on_a_day_is_one(
+        rows in rows(), begin in 0..60_i64, length in 0..60_i64, as_of in 0..90_i64, people in 1..5_u32,
+    ) {
+        const DAY: i64 = 7;
+        let within = period(begin, begin + length);
+        let day = |time: EventTime| Day::from_number(i32::try_from(time.micros().div_euclid(DAY)).unwrap());
+        let (mut present, mut others) = (Present::default(), Present::default());
+        for (row, number) in rows.iter().zip(0_u32..) {
+            let (into, person) = match number % 2 {
+                0 => (&mut present, number % people),
+                // Who has another number there.
+                _ => (&mut others, people - 1 - number % people),
+            };
+            into.add(person, ALL.map(|by| Span::of(row, by, at(as_of))), within, day);
+        }
+        present.extend(&others.into_numbers(), |theirs| people - 1 - theirs);
+        let mut expected: BTreeMap<Day, [BTreeSet<u32>; 3]> = BTreeMap::new();
+        for (row, number) in rows.iter().zip(0_u32..) {
+            for (bound, by) in ALL.into_iter().enumerate() {
+                let span = Span::of(row, by, at(as_of));
+                let (from, to) = (span.from.micros(), span.to.micros());
+                let mut instants: Vec<i64> = (from..to).collect();
+                if from == to {
+                    instants.push(from);
+                }
+                for instant in instants.into_iter().filter(|instant| (begin..begin + length).contains(instant)) {
+                    expected.entry(day(at(instant))).or_default()[bound].insert(number % people);
+                }
+            }
+        }
+        let counted = |[low, point, high]: [BTreeSet<u32>; 3]| {
+            let [low, point, high] = [low, point, high].map(|people| i64::try_from(people.len()).unwrap());
+            Bounds { low, point, high }
+        };
+        let expected = expected.into_iter().map(|(day, people)| (day, counted(people)));
+        prop_assert_eq!(present.by_day(), expected.collect::<Vec<(Day, Bounds<i64>)>>());
+    }
+
+    #[test]
     fn a_burst_is_the_fullest_window(starts in prop::collection::vec(0..60_i64, 0..20), width in 1..20_i64) {
         let within = |begin: i64| starts.iter().filter(|start| (begin..begin + width).contains(*start)).count() as u64;
         let most = (-20..80).map(within).max().unwrap();
@@ -175,7 +214,9 @@ proptest! {
     #[test]
     fn a_quantile_with_censoring_is_where_the_product_says(
         lengths in prop::collection::vec((0..12_i64, any::<bool>()), 0..18),
-        asked in prop::sample::select(vec![(vec![1_u32], 2_u32), (vec![1, 5, 9], 10), (vec![1], 4), ((1..12).collect(), 12)]),
+        asked in prop::sample::select(vec![
+            (vec![1_u32], 2_u32), (vec![1, 5, 9], 10), (vec![1], 4), ((1..12).collect(), 12),
+        ]),
     ) {
         let (parts, whole) = asked;
         let all: Vec<Length> =

@@ -13,21 +13,18 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, StructArray};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type, TimeUnit, TimestampMicrosecondType};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type};
 use datafusion::common::utils::SingleRowListArrayBuilder;
-use datafusion::common::{exec_datafusion_err, exec_err, plan_err};
+use datafusion::common::{exec_err, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use datafusion::scalar::ScalarValue;
 use event::{Day, EventTime};
-use insight::measure::{Edges, Period, Span};
+use insight::measure::{Bounds, Edges};
 
-use crate::zone::{Days, Zone};
-
-/// Times that each of the functions takes, the two of the range included.
-const TIMES: usize = 7;
+use super::within::{TIMES, Within, is_text, is_time, state_fields};
+use crate::zone::Days;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,10 +47,6 @@ pub(crate) fn all() -> [AggregateUDF; 3] {
         let arguments = if kind == Kind::MostByDay { TIMES + 1 } else { TIMES };
         AggregateUDF::from(AtOnce { kind, signature: Signature::any(arguments, Volatility::Immutable) })
     })
-}
-
-fn time_type() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
 impl Kind {
@@ -92,9 +85,6 @@ impl AggregateUDFImpl for AtOnce {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        // A value that is bound later has no type yet.
-        let is_time = |kind: &DataType| matches!(kind, DataType::Timestamp(..) | DataType::Null);
-        let is_text = |kind: &DataType| kind.is_string() || kind.is_null();
         let (times, zone) = arg_types.split_at(TIMES.min(arg_types.len()));
         if !times.iter().all(is_time) || !zone.iter().all(is_text) {
             let zone = if self.kind == Kind::MostByDay { ", zone" } else { "" };
@@ -109,18 +99,13 @@ impl AggregateUDFImpl for AtOnce {
     }
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Running { kind: self.kind, edges: Edges::default(), range: None, zone: None }))
+        Ok(Box::new(Running { kind: self.kind, edges: Edges::default(), within: Within::of(self.kind.name()) }))
     }
 
     fn state_fields(&self, _args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         let numbers = DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true)));
-        let field = |name: &str, kind: DataType| Arc::new(Field::new(name, kind, true));
-        Ok(vec![
-            field("numbers", numbers),
-            field("from", DataType::Int64),
-            field("to", DataType::Int64),
-            field("zone", DataType::Utf8),
-        ])
+        let numbers = Arc::new(Field::new("numbers", numbers, true));
+        Ok([numbers].into_iter().chain(state_fields()).collect())
     }
 }
 
@@ -129,37 +114,15 @@ impl AggregateUDFImpl for AtOnce {
 struct Running {
     kind: Kind,
     edges: Edges,
-    range: Option<Period>,
-    zone: Option<String>,
+    within: Within,
 }
 
 impl Running {
-    fn ask(&mut self, from: i64, to: i64) -> Result<Period> {
-        let range = Period { begin: EventTime::from_micros(from), end: EventTime::from_micros(to) };
-        if self.range.is_some_and(|known| known != range) {
-            return exec_err!("{} asks for one range of all rows", self.kind.name());
-        }
-        self.range = Some(range);
-        Ok(range)
-    }
-
-    fn ask_zone(&mut self, zone: Option<&str>) -> Result<()> {
-        let Some(zone) = zone else { return Ok(()) };
-        if self.zone.as_deref().is_some_and(|known| known != zone) {
-            return exec_err!("the zone of {} is one text for all rows", self.kind.name());
-        }
-        if self.zone.is_none() {
-            self.zone = Some(zone.to_owned());
-        }
-        Ok(())
-    }
-
     /// The days of the zone on which anything begins or ends, or that lie between, and when each begins.
     fn days(&self) -> Result<(Vec<Day>, Vec<EventTime>)> {
-        let (Some((first, last)), Some(zone)) = (self.edges.reach(), &self.zone) else {
+        let (Some((first, last)), Some(zone)) = (self.edges.reach(), self.within.zone()?) else {
             return Ok((Vec::new(), Vec::new()));
         };
-        let zone = Zone::named(zone).map_err(|error| exec_datafusion_err!("{error}"))?;
         let mut days = Days::of(&zone);
         let (first, last) = (days.day(first), days.day(last));
         let all: Vec<Day> = (first.number()..=last.number()).map(Day::from_number).collect();
@@ -178,7 +141,7 @@ impl Running {
         let (days, starts) = self.days()?;
         let peaks = std::mem::take(&mut self.edges).peaks(&starts);
         let some: Vec<_> = days.iter().zip(peaks).filter(|(_, peak)| peak.high > 0).collect();
-        let of = |bound: &dyn Fn(&insight::measure::Bounds<i64>) -> i64| -> ArrayRef {
+        let of = |bound: &dyn Fn(&Bounds<i64>) -> i64| -> ArrayRef {
             Arc::new(some.iter().map(|(_, peak)| Some(bound(peak))).collect::<Int64Array>())
         };
         let period: Date32Array = some.iter().map(|(day, _)| Some(day.number())).collect();
@@ -188,7 +151,7 @@ impl Running {
     }
 
     fn time(&mut self) -> Result<ScalarValue> {
-        let levels = self.range.map(|range| std::mem::take(&mut self.edges).levels(range)).unwrap_or_default();
+        let levels = self.within.range.map(|range| std::mem::take(&mut self.edges).levels(range)).unwrap_or_default();
         let (mut bound, mut level, mut micros) = (Vec::new(), Vec::new(), Vec::new());
         for (number, levels) in (1_i64..).zip(levels) {
             for (servers, lasted) in (0_i64..).zip(levels).filter(|(_, lasted)| *lasted > 0) {
@@ -208,28 +171,10 @@ impl Running {
 
 impl Accumulator for Running {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let times = values.iter().take(TIMES).map(|times| cast(times, &time_type()));
-        let times = times.collect::<Result<Vec<ArrayRef>, _>>()?;
-        let times: Vec<_> = times.iter().map(|times| times.as_primitive::<TimestampMicrosecondType>()).collect();
-        let [start_low, start, end_low, end, end_high, from, to] = times.as_slice() else {
-            return exec_err!("{} takes seven times", self.kind.name());
-        };
-        let zones = values.get(TIMES).map(|zones| cast(zones, &DataType::Utf8)).transpose()?;
-        let zones = zones.as_ref().map(|zones| zones.as_string::<i32>());
-        for row in (0..start.len()).filter(|row| from.is_valid(*row) && to.is_valid(*row)) {
-            let range = self.ask(from.value(row), to.value(row))?;
-            self.ask_zone(zones.filter(|zones| zones.is_valid(row)).map(|zones| zones.value(row)))?;
-            if times.iter().any(|times| times.is_null(row)) {
-                continue;
-            }
-            let at = EventTime::from_micros;
-            let span = |from: i64, to: i64| Span { from: at(from), to: at(to) };
-            let (start_low, start) = (start_low.value(row), start.value(row));
-            let spans =
-                [span(start, end_low.value(row)), span(start, end.value(row)), span(start_low, end_high.value(row))];
+        self.within.take(values, |_, spans, range| {
             self.edges.add(spans, range);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
@@ -247,25 +192,16 @@ impl Accumulator for Running {
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let numbers: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.edges).into_numbers()));
         let numbers = SingleRowListArrayBuilder::new(numbers).build_list_scalar();
-        let (from, to) = self.range.map(|range| (range.begin.micros(), range.end.micros())).unzip();
-        Ok(vec![numbers, ScalarValue::Int64(from), ScalarValue::Int64(to), ScalarValue::Utf8(self.zone.take())])
+        Ok([numbers].into_iter().chain(self.within.state()).collect())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let [numbers, from, to, zone] = states else {
+        let Some((numbers, asked)) = states.split_first() else {
             return exec_err!("{} has a state of four columns", self.kind.name());
         };
-        let (from, to) = (from.as_primitive::<Int64Type>(), to.as_primitive::<Int64Type>());
-        let zone = zone.as_string::<i32>();
-        for (row, numbers) in numbers.as_list::<i32>().iter().enumerate() {
-            if from.is_null(row) || to.is_null(row) {
-                continue;
-            }
-            self.ask(from.value(row), to.value(row))?;
-            self.ask_zone(zone.is_valid(row).then(|| zone.value(row)))?;
-            if let Some(numbers) = numbers {
-                self.edges.extend(numbers.as_primitive::<Int64Type>().values());
-            }
+        let numbers = numbers.as_list::<i32>();
+        for row in self.within.merge(asked)?.into_iter().filter(|row| numbers.is_valid(*row)) {
+            self.edges.extend(numbers.value(row).as_primitive::<Int64Type>().values());
         }
         Ok(())
     }

@@ -10,11 +10,13 @@ mod local;
 mod local_hour;
 mod operators;
 mod pointer;
+mod present;
 mod quantile;
 mod repeat_key;
 mod spans;
 mod spec;
 mod text;
+mod within;
 
 use std::sync::Arc;
 
@@ -78,7 +80,7 @@ pub(crate) fn install(state: SessionState) -> Result<SessionState> {
         state.register_udf(Arc::new(function))?;
     }
     state.register_udaf(Arc::new(quantile::length_percentiles()))?;
-    for function in at_once::all() {
+    for function in at_once::all().into_iter().chain([present::people_by_day()]) {
         state.register_udaf(Arc::new(function))?;
     }
     let matches = state.udf("regexp_like")?;
