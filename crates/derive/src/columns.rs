@@ -11,8 +11,8 @@ use insight::session::{EndKnownBy, Flags, Server, Session, StartKnownBy};
 
 use crate::rows::{known_by, schema};
 
-/// By what rows of a file are sorted, so that equal rows give equal bytes.
-const SORTED_BY: [&str; 5] = ["hub", "username", "servername", "start", "end_low"];
+/// By what rows of a file are sorted: so that equal rows give equal bytes, and a group of rows is of a few days.
+const SORTED_BY: [&str; 5] = ["start", "hub", "username", "servername", "end_low"];
 
 /// The columns of a batch of [`schema`] that say whose a session is, and when.
 struct Columns<'a> {

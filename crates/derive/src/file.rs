@@ -24,8 +24,8 @@ use store::{Derived, DerivedDamaged, Manifest};
 
 use crate::rows::schema;
 
-/// A group has no more rows, so that of a month nothing but what a question needs is decoded at once.
-const GROUP_ROWS_MAX: usize = 65_536;
+/// A group has no more rows, so that of a month those days are decoded that a question needs, on several threads.
+const GROUP_ROWS_MAX: usize = 32_768;
 
 /// Rows of sessions that began in one month, on disk.
 #[derive(Debug)]

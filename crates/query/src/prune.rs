@@ -1,7 +1,7 @@
-//! Which parts can hold a row that a query wants, by the bounds that the store knows of each.
+//! Which parts, or groups of rows of a file, can hold a row that a query wants, by the bounds that are known of each.
 //!
-//! The bounds are taken as exact here and nowhere else, and those of times are widened first: other writers of Delta
-//! tables cut times to the millisecond.
+//! The bounds are taken as exact here and nowhere else. Those of times of parts are widened first: other writers of
+//! Delta tables cut times to the millisecond.
 
 use std::sync::Arc;
 
@@ -28,21 +28,30 @@ pub(crate) fn kept<'a>(
     parts: &'a [Part],
     filters: &[Expr],
 ) -> Result<Vec<&'a Part>> {
-    // Pruning nothing is no error either, but a warning of DataFusion's for each bound.
-    if parts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let Some(filter) = conjunction(filters.iter().cloned()) else {
-        return Ok(parts.iter().collect());
-    };
-    let filter = state.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(schema))?)?;
-    // A filter that pruning cannot use (functions of several columns) is no error: then every part is read.
-    let Ok(predicate) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).try_build(filter) else {
-        return Ok(parts.iter().collect());
-    };
-    let statistics = parts.iter().map(|part| Arc::new(bounds(part, schema))).collect();
-    let keep = predicate.prune(&PrunableStatistics::new(statistics, Arc::clone(schema)))?;
+    let keep = may_hold(state, schema, filters, || parts.iter().map(|part| bounds(part, schema)).collect())?;
+    let Some(keep) = keep else { return Ok(parts.iter().collect()) };
     Ok(parts.iter().zip(keep).filter_map(|(part, keep)| keep.then_some(part)).collect())
+}
+
+/// Which of those whose `bounds` these are may hold a row that satisfies all `filters`; `None` where all may.
+pub(crate) fn may_hold(
+    state: &dyn Session,
+    schema: &SchemaRef,
+    filters: &[Expr],
+    bounds: impl FnOnce() -> Vec<Statistics>,
+) -> Result<Option<Vec<bool>>> {
+    let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(None) };
+    let filter = state.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(schema))?)?;
+    // A filter that pruning cannot use (functions of several columns) is no error: then everything is read.
+    let Ok(predicate) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).try_build(filter) else {
+        return Ok(None);
+    };
+    let bounds: Vec<Arc<Statistics>> = bounds().into_iter().map(Arc::new).collect();
+    // Pruning nothing is no error either, but a warning of DataFusion's for each bound.
+    if bounds.is_empty() {
+        return Ok(None);
+    }
+    predicate.prune(&PrunableStatistics::new(bounds, Arc::clone(schema))).map(Some)
 }
 
 /// What is known of the columns of `part`.

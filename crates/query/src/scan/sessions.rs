@@ -9,10 +9,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Statistics, exec_err, project_schema};
+use datafusion::common::{ColumnStatistics, Statistics, exec_err, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
@@ -24,18 +24,24 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
-use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use datafusion::parquet::file::statistics::Statistics as ParquetStatistics;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::union::UnionExec;
+use datafusion::scalar::ScalarValue;
 use derive::{Rows, SessionFile};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{OfHubs, parquet_options, scan_of};
+use crate::prune::may_hold;
 use crate::scope::Scope;
+
+/// A group of rows, and the file that it is in.
+type Group<'a> = (&'a Arc<SessionFile>, &'a RowGroupMetaData);
 
 /// The sessions of one moment.
 #[derive(Debug)]
@@ -52,8 +58,19 @@ impl SessionTable {
         Self { schema: derive::schema(), rows, url, scope }
     }
 
-    fn scan_files(
+    /// The groups of rows of all files that may hold a row which satisfies all `filters`, each with its file.
+    fn groups(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Group<'_>>> {
+        let files = self.rows.files().iter();
+        let all: Vec<Group<'_>> =
+            files.flat_map(|file| file.metadata().row_groups().iter().map(move |group| (file, group))).collect();
+        let bounds = || all.iter().map(|(_, group)| bounds(group, &self.schema)).collect();
+        let Some(keep) = may_hold(state, &self.schema, filters, bounds)? else { return Ok(all) };
+        Ok(all.into_iter().zip(keep).filter_map(|(group, keep)| keep.then_some(group)).collect())
+    }
+
+    fn scan_groups(
         &self,
+        groups: &[Group<'_>],
         threads: usize,
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
@@ -66,22 +83,30 @@ impl SessionTable {
             Some(only) => source.with_predicate(only),
             None => source,
         };
-        let files = self.rows.files().iter().map(|file| self.file(file)).collect();
-        let rows = self.rows.files().iter().map(|file| file.rows()).sum();
+        // A month's groups are dealt out one by one, so that all threads have as much to read.
+        let mut dealt = vec![Vec::new(); threads.clamp(1, groups.len().max(1))];
+        let threads = dealt.len();
+        for (at, (file, group)) in groups.iter().enumerate() {
+            dealt[at % threads].push(self.piece(file, group));
+        }
         let config = FileScanConfigBuilder::new(self.url.clone(), Arc::new(source))
-            .with_file_groups(FileGroup::new(files).split_files(threads))
-            .with_statistics(self.row_count(rows))
+            .with_file_groups(dealt.into_iter().map(FileGroup::new).collect())
+            .with_statistics(self.row_count(groups.iter().map(|(_, group)| rows_of(group)).sum()))
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    fn file(&self, file: &Arc<SessionFile>) -> PartitionedFile {
-        let mut found =
-            PartitionedFile::new(file.name(), file.bytes()).with_statistics(Arc::new(self.row_count(file.rows())));
-        found.extensions.insert_arc(Arc::clone(file));
-        found
+    /// A group is read by whoever is to read the bytes among which its first column begins.
+    fn piece(&self, file: &Arc<SessionFile>, group: &RowGroupMetaData) -> PartitionedFile {
+        let first = group.column(0);
+        let begin = first.dictionary_page_offset().unwrap_or_else(|| first.data_page_offset());
+        let mut piece = PartitionedFile::new(file.name(), file.bytes())
+            .with_range(begin, begin + 1)
+            .with_statistics(Arc::new(self.row_count(rows_of(group))));
+        piece.extensions.insert_arc(Arc::clone(file));
+        piece
     }
 
     fn row_count(&self, rows: usize) -> Statistics {
@@ -112,8 +137,9 @@ impl OfHubs for SessionTable {
         let limit = limit.filter(|_| filters.is_empty());
         let threads = state.config().target_partitions();
         let mut plans = Vec::with_capacity(2);
-        if !self.rows.files().is_empty() {
-            plans.push(self.scan_files(threads, projection, limit, only)?);
+        let groups = self.groups(state, filters)?;
+        if !groups.is_empty() {
+            plans.push(self.scan_groups(&groups, threads, projection, limit, only)?);
         }
         if !self.rows.batches().is_empty() {
             plans.push(self.scan_memory(threads, projection)?);
@@ -148,6 +174,33 @@ impl TableProvider for SessionTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         scan_of(self, &self.scope, state, projection, filters, limit)
     }
+}
+
+fn rows_of(group: &RowGroupMetaData) -> usize {
+    usize::try_from(group.num_rows()).unwrap_or(0)
+}
+
+/// What is known of the times of a group of rows.
+fn bounds(group: &RowGroupMetaData, schema: &SchemaRef) -> Statistics {
+    let mut statistics = Statistics::new_unknown(schema);
+    for (known, field) in statistics.column_statistics.iter_mut().zip(schema.fields()) {
+        let DataType::Timestamp(TimeUnit::Microsecond, zone) = field.data_type() else { continue };
+        let of = group.columns().iter().find(|column| column.column_descr().name() == field.name());
+        let Some(ParquetStatistics::Int64(found)) = of.and_then(|column| column.statistics()) else { continue };
+        let at = |micros: Option<&i64>| match micros {
+            Some(micros) => Precision::Exact(ScalarValue::TimestampMicrosecond(Some(*micros), zone.clone())),
+            None => Precision::Absent,
+        };
+        let nulls = found.null_count_opt().and_then(|nulls| usize::try_from(nulls).ok());
+        *known = ColumnStatistics {
+            min_value: at(found.min_opt()),
+            max_value: at(found.max_opt()),
+            null_count: nulls.map_or(Precision::Absent, Precision::Exact),
+            ..ColumnStatistics::new_unknown()
+        };
+    }
+    statistics.num_rows = Precision::Exact(rows_of(group));
+    statistics
 }
 
 /// Gives the files that the plan holds open.

@@ -17,6 +17,7 @@ mod polls;
 mod rollups;
 mod sandbox;
 mod scopes;
+mod session_files;
 mod sessions;
 mod sql;
 mod trend;
