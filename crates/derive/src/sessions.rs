@@ -23,8 +23,8 @@ use crate::schemas;
 use crate::slices::{SLICE_ROWS, slices};
 use crate::state::{Lateness, State};
 
-/// Settled rows that are held in memory while everything is read anew, about.
-const HELD_ROWS_MAX: usize = 1 << 18;
+/// While everything is read anew, settled rows are put away when there are more than this part of what is read at once.
+const HELD_PART: u64 = 4;
 
 /// Sessions could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -422,7 +422,7 @@ impl Sessions {
             if let Some(until) = slice.until {
                 state.settle(&|hub| hub.settle_until(until, now))?;
             }
-            if state.recent.rows() > HELD_ROWS_MAX {
+            if state.recent.rows() as u64 > self.slice_rows / HELD_PART {
                 self.put_away(state)?;
             }
         }

@@ -74,20 +74,21 @@ async fn questions_are_answered_as_from_memory() {
     let mut asked = 0;
     for kpi in CATALOGUE.iter().filter(|kpi| kpi.needs.iter().any(|need| need == "sessions")) {
         let given = kpi.parameter("user").map(|_| ("user", "user-1"));
-        for (from, to) in [("2024-01-25", "2024-05-04"), ("2024-02-27", "2024-03-05"), ("2024-04-30", "2024-05-20")] {
-            for scope in [Scope::All, Scope::Hub("north".into())] {
-                let range = [("from", from), ("to", to)];
-                let params = given.into_iter().chain(range).map(|(name, value)| (name.to_owned(), value.to_owned()));
-                let params: Params = params.collect();
-                let found =
-                    engine.kpi(kpi, &params, &scope).await.unwrap_or_else(|error| panic!("{}: {error}", kpi.id));
-                let expected = sandbox.engine.kpi(kpi, &params, &scope).await.unwrap();
-                assert_eq!(told(&found), told(&expected), "{} {from} {scope:?}", kpi.id);
-                asked += 1;
-            }
+        for (from, to, scope) in [
+            ("2024-01-25", "2024-05-04", Scope::All),
+            ("2024-02-27", "2024-03-05", Scope::Hub("north".into())),
+            ("2024-04-30", "2024-05-20", Scope::All),
+        ] {
+            let range = [("from", from), ("to", to)];
+            let params = given.into_iter().chain(range).map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let params: Params = params.collect();
+            let found = engine.kpi(kpi, &params, &scope).await.unwrap_or_else(|error| panic!("{}: {error}", kpi.id));
+            let expected = sandbox.engine.kpi(kpi, &params, &scope).await.unwrap();
+            assert_eq!(told(&found), told(&expected), "{} {from} {scope:?}", kpi.id);
+            asked += 1;
         }
     }
-    assert!(asked > 60, "{asked}");
+    assert!(asked > 40, "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
