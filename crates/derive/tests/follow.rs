@@ -603,6 +603,14 @@ fn what_cannot_be_gone_on_from_is_made_anew() {
         assert_eq!(world.both(at(now)).0, before);
         assert_eq!(world.sessions.status().rebuilds, 0);
         world.sessions.save(at(now)).unwrap();
+        // What is kept beside events that are about to leave is not told twice, should the process die before they do.
+        world.sessions.keep(&|| world.store.snapshot(), at(now), None, at(40 * 86_400)).unwrap();
+        world = world.restart().await;
+        let (followed, anew) = world.both(at(now));
+        assert_eq!(followed, before);
+        assert_eq!(followed, anew);
+        assert_eq!(world.sessions.status().rebuilds, 1);
+        world.sessions.save(at(now)).unwrap();
         // Under other settings sessions end otherwise.
         let settings = HubSettings { max_age: Some(Micros::from_hours(8)), ..HubSettings::default() };
         world.settings = BTreeMap::from([("north".into(), settings)]);
