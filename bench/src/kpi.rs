@@ -4,7 +4,6 @@
 //! Launches are those of a federation: half of them of a few thousand repositories, the rest spread over three hundred
 //! thousand. They are written and imported by stretches of days, so that the raw files never lie there all at once.
 
-use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -12,7 +11,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
 use crate::latency::{Latency, millis};
 use crate::peers;
@@ -60,7 +58,7 @@ pub(crate) fn measure(
 ) -> Result<()> {
     let data = folder.join("kpi-data");
     let began = Instant::now();
-    import(program, folder, &data, launches)?;
+    import(program, folder, &data, (launches, 1))?;
     let a_second = launches as f64 / began.elapsed().as_secs_f64();
     table.add(format!("archive of {launches} launches written and imported"), rate(a_second), "");
     let began = Instant::now();
@@ -82,12 +80,54 @@ pub(crate) fn measure(
         format!("{:.1} s", began.elapsed().as_secs_f64()),
         format!("{} resident", mebibytes(server.memory()?)),
     );
-    let peer = python.map(|python| peers::duckdb_kpis(python, &data, folder)).transpose()?;
+    let peers = python.map(|python| peers::kpis(python, &data, folder)).transpose()?.unwrap_or_default();
+    let mut middles = Vec::with_capacity(QUESTIONS.len());
     for (id, parameters) in QUESTIONS {
-        let beside = peer.as_ref().and_then(|peer| peer.get(id)).and_then(Value::as_f64);
-        question(&server, id, parameters, rounds, beside, table)?;
+        let beside = peers.iter().filter_map(|(name, seconds)| Some((*name, seconds.get(id)?.as_f64()?)));
+        middles.push(question(&server, id, parameters, rounds, &beside.collect::<Vec<_>>(), table)?);
     }
+    server.stop()?;
+    twice(program, folder, launches, rounds, &middles, table)
+}
+
+/// Asks every question again where each launch is there twice, a minute apart.
+fn twice(
+    program: &Path,
+    folder: &Path,
+    launches: usize,
+    rounds: usize,
+    once: &[Duration],
+    table: &mut Table,
+) -> Result<()> {
+    let data = folder.join("kpi-data-twice");
+    std::fs::remove_dir_all(folder.join("kpi-data"))?;
+    import(program, folder, &data, (launches, 2))?;
+    let server = Program::start(program, &data, &[])?;
+    wait_until_ready(&server)?;
+    let mut all = Duration::ZERO;
+    for ((id, parameters), once) in QUESTIONS.into_iter().zip(once) {
+        let path = path_of(id, parameters);
+        timed(&server, &path)?;
+        let mut warm = Latency::default();
+        for _ in 0..rounds {
+            warm.add(timed(&server, &path)?.1);
+        }
+        let middle = warm.percentile(0.5);
+        all += middle;
+        table.add(
+            format!("{id}, twice the events of the same keys"),
+            format!("p50 {} ms", millis(middle)),
+            format!("{} ms once", millis(*once)),
+        );
+    }
+    let more = 100.0 * (all.as_secs_f64() / once.iter().sum::<Duration>().as_secs_f64() - 1.0);
+    table.add("all of them, twice the events", format!("{more:+.0} % of p50"), "budget +10 %");
     server.stop()
+}
+
+/// Where a question is answered over all years.
+fn path_of(id: &str, parameters: &str) -> String {
+    format!("/api/v1/kpis/{id}?from=2018-11-03&to=2026-11-03&compare=none{parameters}")
 }
 
 fn question(
@@ -95,10 +135,10 @@ fn question(
     id: &str,
     parameters: &str,
     rounds: usize,
-    peer: Option<f64>,
+    peers: &[(&str, f64)],
     table: &mut Table,
-) -> Result<()> {
-    let path = format!("/api/v1/kpis/{id}?from=2018-11-03&to=2026-11-03&compare=none{parameters}");
+) -> Result<Duration> {
+    let path = path_of(id, parameters);
     let mut warm = Latency::default();
     let (_, first) = timed(server, &path)?;
     for _ in 0..rounds {
@@ -109,13 +149,16 @@ fn question(
         post(server, number)?;
         after.add(timed(server, &path)?.1);
     }
-    let peer = peer.map(|seconds| format!("; DuckDB {} ms", millis(Duration::from_secs_f64(seconds))));
+    let peers: String = peers
+        .iter()
+        .map(|(name, seconds)| format!("; {name} {} ms", millis(Duration::from_secs_f64(*seconds))))
+        .collect();
     table.add(
         format!("{id} over eight years"),
         format!("{warm}"),
-        format!("first {} ms; after an event {after}{} (budget p99 50)", millis(first), peer.unwrap_or_default()),
+        format!("first {} ms; after an event {after}{peers} (budget p99 50)", millis(first)),
     );
-    Ok(())
+    Ok(warm.percentile(0.5))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of bytes")]
@@ -123,8 +166,8 @@ fn rounded(value: f64) -> u64 {
     value as u64
 }
 
-/// Writes the days, stretch by stretch, and imports each.
-fn import(program: &Path, folder: &Path, data: &Path, launches: usize) -> Result<()> {
+/// Writes the days, stretch by stretch, and imports each: so many launches, each so often.
+fn import(program: &Path, folder: &Path, data: &Path, (launches, copies): (usize, usize)) -> Result<()> {
     let raw = folder.join("kpi-raw");
     let mut chance = 1_u64;
     let (mut year, mut month, mut day) = FIRST;
@@ -132,7 +175,10 @@ fn import(program: &Path, folder: &Path, data: &Path, launches: usize) -> Result
         std::fs::create_dir_all(&raw)?;
         for _ in stretch..(stretch + STRETCH_DAYS).min(DAYS) {
             let date = format!("{year:04}-{month:02}-{day:02}");
-            std::fs::write(raw.join(format!("events-{date}.jsonl")), day_of(&date, launches / DAYS, &mut chance))?;
+            std::fs::write(
+                raw.join(format!("events-{date}.jsonl")),
+                day_of(&date, (launches / DAYS, copies), &mut chance),
+            )?;
             (year, month, day) = next(year, month, day);
         }
         let status = Command::new(program).args(["import", "archive"]).arg(&raw).arg("--data").arg(data).status()?;
@@ -159,17 +205,17 @@ fn next(year: i16, month: u8, day: u8) -> (i16, u8, u8) {
     }
 }
 
-/// The launches of a day, sorted by minute.
-fn day_of(date: &str, launches: usize, chance: &mut u64) -> String {
+/// The launches of a day, sorted by minute; copies lie a minute apart.
+fn day_of(date: &str, (launches, copies): (usize, usize), chance: &mut u64) -> String {
     let mut below = |end: u64| {
         *chance ^= *chance << 13;
         *chance ^= *chance >> 7;
         *chance ^= *chance << 17;
         *chance % end
     };
-    let mut text = String::with_capacity(launches * 220);
+    let mut lines: Vec<(usize, String)> = Vec::with_capacity(launches * copies);
     for number in 0..launches {
-        let minute = number * 1_440 / launches.max(1);
+        let minute = number * (1_440 - copies) / launches.max(1);
         let repo = if below(2) == 0 { below(5_000) } else { below(300_000) };
         let (provider, spec) = match below(50) {
             0 => ("Zenodo", format!("10.5281/zenodo.{repo}")),
@@ -177,15 +223,19 @@ fn day_of(date: &str, launches: usize, chance: &mut u64) -> String {
             _ => ("GitHub", format!("organisation-{}/repository-{repo}/HEAD", repo % 977)),
         };
         let origin = ["gke", "ovh", "gesis", "2i2c"].get(usize::try_from(below(4)).unwrap_or(0)).unwrap_or(&"gke");
-        // Writing to a String never fails.
-        let _ = writeln!(
-            text,
-            r#"{{"timestamp": "{date}T{:02}:{:02}:00+00:00", "schema": "binderhub.jupyter.org/launch", "version": 4, "provider": "{provider}", "spec": "{spec}", "ref": "{:040x}", "status": "success", "origin": "{origin}.mybinder.org"}}"#,
-            minute / 60,
-            minute % 60,
-            repo * 7_919,
-        );
+        let line = |minute: usize| {
+            format!(
+                r#"{{"timestamp": "{date}T{:02}:{:02}:00+00:00", "schema": "binderhub.jupyter.org/launch", "version": 4, "provider": "{provider}", "spec": "{spec}", "ref": "{:040x}", "status": "success", "origin": "{origin}.mybinder.org"}}\n"#,
+                minute / 60,
+                minute % 60,
+                repo * 7_919,
+            )
+        };
+        lines.extend((minute..minute + copies).map(|minute| (minute, line(minute))));
     }
+    lines.sort_by_key(|(minute, _)| *minute);
+    let mut text = String::with_capacity(lines.iter().map(|(_, line)| line.len()).sum());
+    lines.iter().for_each(|(_, line)| text.push_str(line));
     text
 }
 
@@ -207,7 +257,7 @@ fn metric(server: &Program, name: &str) -> Result<f64> {
 }
 
 /// The answer to a GET, and how long it took.
-fn timed(server: &Program, path: &str) -> Result<(String, Duration)> {
+pub(crate) fn timed(server: &Program, path: &str) -> Result<(String, Duration)> {
     let began = Instant::now();
     let answer = exchange(server, &format!("GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n"))?;
     let took = began.elapsed();
@@ -231,7 +281,8 @@ fn post(server: &Program, number: usize) -> Result<()> {
     Ok(())
 }
 
-fn exchange(server: &Program, request: &str) -> Result<String> {
+/// The answer to a whole request, after which the connection is closed.
+pub(crate) fn exchange(server: &Program, request: &str) -> Result<String> {
     let mut stream = TcpStream::connect(server.address)?;
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
@@ -241,6 +292,8 @@ fn exchange(server: &Program, request: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -259,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_day_is_lines_of_events_in_order() {
-        let text = day_of("2020-02-29", 100, &mut 7);
+        let text = day_of("2020-02-29", (50, 2), &mut 7);
         let times: Vec<String> = text
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap()["timestamp"].as_str().unwrap().to_owned())

@@ -13,6 +13,7 @@ mod disk;
 mod durability;
 mod events;
 mod files;
+mod hub;
 mod kpi;
 mod latency;
 mod load;
@@ -34,6 +35,7 @@ use crate::table::Table;
 const HELP: &str = "\
 usage: bench PROGRAM [--python PYTHON] [--quick] [--soak] [--only PART]
        bench PROGRAM --kpi [--python PYTHON] [--quick] [--large]
+       bench PROGRAM --hub [--quick]
        bench PROGRAM --durability [--python PYTHON] [--quick] [--collector COLLECTOR]...
 
   PROGRAM    the hubscope to measure, built for release
@@ -42,6 +44,7 @@ usage: bench PROGRAM [--python PYTHON] [--quick] [--soak] [--only PART]
   --soak     ten minutes at half load and one of tenfold overload beside the rest
   --only     one of batches, singles, many, soak, files: for whoever mends that part
   --kpi      nothing of that: questions over eight years of ten million launches, with --large of seventy million
+  --hub      nothing of that: questions about sessions of a hub of 20,000 users over five years
   --durability  nothing of that: what was acknowledged is counted after kills at random moments, beside Python's
                 handlers
   --collector   another program that takes events over HTTP, killed like ours: 'NAME|START|PATH|READ|PROMISE', where
@@ -62,6 +65,7 @@ struct Lengths {
     events_of_peer: usize,
     kills: usize,
     launches: usize,
+    users: u64,
     rounds: usize,
 }
 
@@ -77,6 +81,7 @@ const FULL: Lengths = Lengths {
     events_of_peer: 100_000,
     kills: 100,
     launches: 10_000_000,
+    users: 20_000,
     rounds: 100,
 };
 
@@ -92,6 +97,7 @@ const QUICK: Lengths = Lengths {
     events_of_peer: 5_000,
     kills: 5,
     launches: 30_000,
+    users: 50,
     rounds: 5,
 };
 
@@ -109,6 +115,7 @@ struct Wishes {
     only: Option<String>,
     durability: bool,
     kpi: bool,
+    hub: bool,
     collectors: Vec<Collector>,
 }
 
@@ -134,7 +141,7 @@ fn main() -> Result<()> {
 fn wishes(arguments: impl Iterator<Item = String>) -> Result<Wishes> {
     let mut arguments = arguments.peekable();
     let (mut program, mut python, mut lengths, mut soak, mut only) = (None, None, FULL, false, None);
-    let (mut durability, mut kpi, mut large, mut collectors) = (false, false, false, Vec::new());
+    let (mut durability, mut kpi, mut hub, mut large, mut collectors) = (false, false, false, false, Vec::new());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--python" => python = Some(PathBuf::from(arguments.next().context("--python needs a path")?)),
@@ -146,6 +153,7 @@ fn wishes(arguments: impl Iterator<Item = String>) -> Result<Wishes> {
             }
             "--durability" => durability = true,
             "--kpi" => kpi = true,
+            "--hub" => hub = true,
             "--large" => large = true,
             "--collector" => collectors.push(Collector::parse(&arguments.next().context("--collector needs a text")?)?),
             _ if argument.starts_with('-') || program.is_some() => bail!("{argument}: not understood\n\n{HELP}"),
@@ -156,7 +164,7 @@ fn wishes(arguments: impl Iterator<Item = String>) -> Result<Wishes> {
     if large {
         lengths.launches = LAUNCHES_LARGE;
     }
-    Ok(Wishes { program, python, lengths, soak, only, durability, kpi, collectors })
+    Ok(Wishes { program, python, lengths, soak, only, durability, kpi, hub, collectors })
 }
 
 async fn measure(wishes: &Wishes, table: &mut Table) -> Result<()> {
@@ -170,6 +178,9 @@ async fn measure(wishes: &Wishes, table: &mut Table) -> Result<()> {
     }
     if wishes.kpi {
         return kpi::measure(program, python, folder.path(), lengths.launches, lengths.rounds, table);
+    }
+    if wishes.hub {
+        return hub::measure(program, folder.path(), lengths.users, lengths.rounds, table);
     }
     let fdatasync = disk::measure(folder.path(), table)?;
     if wishes.wants("batches") {

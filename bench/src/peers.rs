@@ -29,11 +29,14 @@ pub(crate) fn duckdb(python: &Path, raw: &Path, folder: &Path) -> Result<Duratio
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// How long DuckDB takes for the questions, by name, in seconds, on the launches of the table in `data`.
-pub(crate) fn duckdb_kpis(python: &Path, data: &Path, folder: &Path) -> Result<Value> {
+/// How long DuckDB and ClickHouse's chdb take for the questions, by name, in seconds, on one file with the launches of
+/// the table in `data`.
+pub(crate) fn kpis(python: &Path, data: &Path, folder: &Path) -> Result<Vec<(&'static str, Value)>> {
     let glob = data.join("tables/events/*.parquet").display().to_string();
     let out = folder.join("launches.parquet").display().to_string();
-    Ok(serde_json::from_str(&run(python, "duckdb_kpis.py", &[glob, out])?)?)
+    let duckdb = serde_json::from_str(&run(python, "duckdb_kpis.py", &[glob, out.clone()])?)?;
+    let chdb = serde_json::from_str(&run(python, "chdb_kpis.py", &[out])?)?;
+    Ok(vec![("DuckDB", duckdb), ("chdb", chdb)])
 }
 
 /// Events a second that mybinder's publisher publishes of the raw files.

@@ -1,192 +1,24 @@
 //! Sessions that follow a store step by step are those that are made anew; and what polls say by mentioning nothing is
 //! what polls that mention everything would have said.
 
+#[path = "follow/files.rs"]
+mod files;
+#[path = "follow/world.rs"]
+mod world;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::TimestampMicrosecondType;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use derive::{HubSettings, Rows, Sessions};
-use event::{
-    Admitted, Batch, CollectorId, Column, ColumnKind, Day, Door, EventTime, Position, Repairs, Revision, Row, Value,
-    Verdict, schemas,
-};
+use arrow::array::AsArray;
+use derive::HubSettings;
+use event::{Batch, CollectorId, Day, Door, EventTime, Position, schemas};
 use insight::session::{
     Aliases, Between, Culler, EventId, Evidence, Hub, Ledger, Micros, Poll, Rename, ServerEvent, Session, Sighting,
 };
 use proptest::prelude::*;
-use store::{Cause, ImportUnit, Rewrite, Snapshot, Store, Table};
+use store::{ImportUnit, Snapshot, Table};
 
-const BEGAN: i64 = 1_750_000_000_000_000;
-const SECOND: i64 = 1_000_000;
-const HOUR: i64 = 3_600 * SECOND;
-
-fn at(seconds: i64) -> EventTime {
-    EventTime::from_micros(BEGAN + seconds * SECOND)
-}
-
-fn column(name: &str) -> Column {
-    Column { name: name.into(), property: name.into(), kind: ColumnKind::Text }
-}
-
-fn columns() -> Vec<Column> {
-    ["action", "username", "servername"].map(column).to_vec()
-}
-
-fn row(schema: &str, time: EventTime, promoted: [Option<&str>; 3], text: String) -> Row {
-    let revision =
-        Revision { schema: schema.into(), version: "1".into(), hash: "0123456789abcdef".into(), columns: columns() };
-    let promoted = promoted.map(|value| value.map(|value| Value::Text(value.into()))).to_vec();
-    let admitted = Admitted { time, revision: Arc::new(revision), repairs: Repairs::NONE, promoted };
-    Row { text: text.into(), verdict: Verdict::Admitted(admitted) }
-}
-
-fn action(time: EventTime, action: &str, user: &str, server: &str) -> Row {
-    row(schemas::SERVER_ACTION, time, [Some(action), Some(user), Some(server)], "{}".to_owned())
-}
-
-/// What an import of a hub's log brings.
-fn batch(hub: &str, received: EventTime, rows: Vec<Row>) -> Batch {
-    Batch { received, hub: hub.into(), door: Door::Http, key: None, rows }
-}
-
-/// A store and what follows it.
-struct World {
-    folder: tempfile::TempDir,
-    store: Arc<Store>,
-    next: Position,
-    sessions: Sessions,
-    settings: BTreeMap<Arc<str>, HubSettings>,
-    slice_rows: u64,
-}
-
-impl World {
-    async fn new(settings: HubSettings) -> Self {
-        Self::in_slices(settings, 1 << 20).await
-    }
-
-    /// One in which all that is more than `slice_rows` events is read by month.
-    async fn in_slices(settings: HubSettings, slice_rows: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(folder.path()).await;
-        let settings = BTreeMap::from([("north".into(), settings)]);
-        let sessions = in_files(&store, &settings).with_slice_rows(slice_rows);
-        Self { folder, store, next: Position(0), sessions, settings, slice_rows }
-    }
-
-    fn tell(&mut self, hub: &str, received: EventTime, rows: Vec<Row>) {
-        let count = rows.len() as u64;
-        self.store.acknowledge(self.next, store::Rows::build(&batch(hub, received, rows)));
-        self.next = self.next.plus(count);
-    }
-
-    /// Those that were followed, and those made anew by somebody who knows nothing yet.
-    fn both(&self, now: EventTime) -> (Vec<String>, Vec<String>) {
-        let snapshot = self.store.snapshot();
-        let anew = sessions(&self.store, &self.settings);
-        (told(&self.sessions.at(&snapshot, now).unwrap()), told(&anew.at(&snapshot, now).unwrap()))
-    }
-
-    /// Another life of the process.
-    async fn restart(self) -> Self {
-        self.store.flush().await.unwrap();
-        let (folder, next, settings, slice_rows) = (self.folder, self.next, self.settings, self.slice_rows);
-        drop((self.store, self.sessions));
-        let store = open(folder.path()).await;
-        let sessions = in_files(&store, &settings).with_slice_rows(slice_rows);
-        Self { folder, store, next, sessions, settings, slice_rows }
-    }
-
-    /// Another life of what follows the store.
-    fn save_and_go_on(&mut self, now: EventTime) {
-        self.sessions.save(now).unwrap();
-        self.sessions = in_files(&self.store, &self.settings).with_slice_rows(self.slice_rows);
-        self.sessions.at(&self.store.snapshot(), now).unwrap();
-        assert_eq!(self.sessions.status().rebuilds, 0);
-    }
-
-    /// The files that a start reads.
-    fn files(&self) -> Vec<std::path::PathBuf> {
-        let entries = std::fs::read_dir(self.folder.path().join("derived/sessions")).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().path()).collect()
-    }
-
-    /// Events from before `cutoff` leave; what they told is kept.
-    async fn retain(&self, now: EventTime, cutoff: EventTime) {
-        self.store.flush().await.unwrap();
-        self.sessions.keep(&|| self.store.snapshot(), now, None, cutoff).unwrap();
-        self.store.rewrite(Arc::new(Outdated(cutoff))).await.unwrap();
-    }
-}
-
-fn sessions(store: &Store, settings: &BTreeMap<Arc<str>, HubSettings>) -> Sessions {
-    Sessions::new(store, settings.clone()).with_history(store.history("sessions"))
-}
-
-/// The same, over starts.
-fn in_files(store: &Arc<Store>, settings: &BTreeMap<Arc<str>, HubSettings>) -> Sessions {
-    let of = Arc::clone(store);
-    sessions(store, settings).with_files(store.derived("sessions"), Arc::new(move || of.snapshot()))
-}
-
-async fn open(folder: &std::path::Path) -> Arc<Store> {
-    let store = Store::open(folder, store::Options { parts_small_max: 3, ..Default::default() }, &columns()).await;
-    let store = store.unwrap();
-    store.attach(CollectorId::of_journal(7));
-    Arc::new(store)
-}
-
-/// Every value of every row, in order.
-fn told(rows: &Rows) -> Vec<String> {
-    let mut told: Vec<String> = rows.read().unwrap().iter().flat_map(rows_of).collect();
-    told.sort();
-    told
-}
-
-fn rows_of(batch: &RecordBatch) -> Vec<String> {
-    let options = FormatOptions::default().with_null("-");
-    let columns: Vec<ArrayFormatter<'_>> =
-        batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
-    let of_row = |row: usize| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("|");
-    (0..batch.num_rows()).map(of_row).collect()
-}
-
-/// Removes the events of a user, as a request to forget does.
-#[derive(Debug)]
-struct Forget(String);
-
-impl Rewrite for Forget {
-    fn columns(&self, table: Table) -> Vec<String> {
-        if table == Table::Events { vec!["username".into()] } else { Vec::new() }
-    }
-
-    fn leaves(&self, table: Table, batch: &RecordBatch) -> Result<BooleanArray, Cause> {
-        if table == Table::Quarantine {
-            return Ok((0..batch.num_rows()).map(|_| Some(false)).collect());
-        }
-        let users = batch.column_by_name("username").unwrap().as_string::<i32>();
-        Ok(users.iter().map(|user| Some(user == Some(&self.0))).collect())
-    }
-}
-
-/// Removes events from before an instant, as retention does.
-#[derive(Debug)]
-struct Outdated(EventTime);
-
-impl Rewrite for Outdated {
-    fn columns(&self, table: Table) -> Vec<String> {
-        if table == Table::Events { vec!["time".into()] } else { Vec::new() }
-    }
-
-    fn leaves(&self, table: Table, batch: &RecordBatch) -> Result<BooleanArray, Cause> {
-        if table == Table::Quarantine {
-            return Ok((0..batch.num_rows()).map(|_| Some(false)).collect());
-        }
-        let times = batch.column_by_name("time").unwrap().as_primitive::<TimestampMicrosecondType>();
-        Ok(times.iter().map(|time| time.map(|time| time < self.0.micros())).collect())
-    }
-}
+use crate::world::{BEGAN, Forget, HOUR, SECOND, World, action, at, batch, row};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -536,105 +368,6 @@ fn what_is_acknowledged_shows_at_once_and_one_event_late_makes_all_anew_once() {
 }
 
 /// Weeks of two people, settled but for the last days.
-async fn some_weeks(slice_rows: u64) -> (World, i64) {
-    let mut world = World::in_slices(HubSettings::default(), slice_rows).await;
-    let day = 86_400;
-    for number in 0..70 {
-        let rows = ["ann", "bob"].map(|user| {
-            [action(at(number * day), "start", user, ""), action(at(number * day + 3_600), "stop", user, "")]
-        });
-        world.tell("north", at(number * day + 3_700), rows.concat());
-    }
-    world.tell("north", at(70 * day), vec![action(at(70 * day), "start", "ann", "")]);
-    world.store.flush().await.unwrap();
-    (world, 70 * day + 60)
-}
-
-#[test]
-fn a_start_goes_on_where_the_last_process_ended() {
-    runtime().block_on(async {
-        let (world, now) = some_weeks(1 << 20).await;
-        let (before, _) = world.both(at(now));
-        assert_eq!(before.len(), 141);
-        world.sessions.save(at(now)).unwrap();
-        // Months of 2025, from June to August, and what is known beside them.
-        assert_eq!(world.files().len(), 5, "{:?}", world.files());
-        let rows = world.sessions.at(&world.store.snapshot(), at(now)).unwrap();
-        assert_eq!(rows.files().len(), 3);
-        assert!(rows.batches().iter().map(RecordBatch::num_rows).sum::<usize>() < 10);
-        let mut world = world.restart().await;
-        assert_eq!(world.both(at(now)).0, before);
-        assert_eq!(world.sessions.status().rebuilds, 0);
-        // It goes on: with what comes next, with what was open, and with evidence for what was settled.
-        world.tell("north", at(now + 60), vec![action(at(now), "stop", "ann", "")]);
-        let (followed, anew) = world.both(at(now + 60));
-        assert_eq!(followed, anew);
-        assert_eq!(world.sessions.status().rebuilds, 0);
-        world.tell("north", at(now + 61), vec![action(at(1_800), "stop", "bob", "")]);
-        let (followed, anew) = world.both(at(now + 62));
-        assert_eq!(followed, anew);
-        assert_eq!(world.sessions.status().rebuilds, 1);
-        // What was told as it stood before can still be read, although its files are gone.
-        assert_eq!(told(&rows), before);
-    });
-}
-
-#[test]
-fn what_cannot_be_gone_on_from_is_made_anew() {
-    runtime().block_on(async {
-        let (mut world, now) = some_weeks(1 << 20).await;
-        let (before, _) = world.both(at(now));
-        world.sessions.save(at(now)).unwrap();
-        for file in world.files() {
-            let bytes = std::fs::read(&file).unwrap();
-            for at_byte in [0, bytes.len() / 2, bytes.len() - 2] {
-                let mut flipped = bytes.clone();
-                flipped[at_byte] ^= 4;
-                std::fs::write(&file, &flipped).unwrap();
-                let another = in_files(&world.store, &world.settings);
-                let rows = another.at(&world.store.snapshot(), at(now)).unwrap();
-                assert_eq!(told(&rows), before, "byte {at_byte} of {}", file.display());
-                assert_eq!(another.status().rebuilds, 1, "byte {at_byte} of {}", file.display());
-                another.save(at(now)).unwrap();
-                assert_eq!(std::fs::read(&file).unwrap(), bytes, "what is written is the same each time");
-            }
-        }
-        world = world.restart().await;
-        assert_eq!(world.both(at(now)).0, before);
-        assert_eq!(world.sessions.status().rebuilds, 0);
-        world.sessions.save(at(now)).unwrap();
-        // What is kept beside events that are about to leave is not told twice, should the process die before they do.
-        world.sessions.keep(&|| world.store.snapshot(), at(now), None, at(40 * 86_400)).unwrap();
-        world = world.restart().await;
-        let (followed, anew) = world.both(at(now));
-        assert_eq!(followed, before);
-        assert_eq!(followed, anew);
-        assert_eq!(world.sessions.status().rebuilds, 1);
-        world.sessions.save(at(now)).unwrap();
-        // Under other settings sessions end otherwise.
-        let settings = HubSettings { max_age: Some(Micros::from_hours(8)), ..HubSettings::default() };
-        world.settings = BTreeMap::from([("north".into(), settings)]);
-        world = world.restart().await;
-        let later = at(now + 9 * 3_600);
-        let (followed, anew) = world.both(later);
-        assert_eq!(followed, anew);
-        assert_eq!(world.sessions.status().rebuilds, 1);
-        assert!(followed.iter().any(|row| row.contains("|E6|")), "{followed:?}");
-    });
-}
-
-#[test]
-fn nothing_is_made_anew_once_the_program_ends() {
-    runtime().block_on(async {
-        let (world, now) = some_weeks(1).await;
-        world.sessions.interrupt();
-        let refused = world.sessions.at(&world.store.snapshot(), at(now)).unwrap_err();
-        assert_eq!(refused.to_string(), "sessions are not made anew, as the program ends");
-        assert!(world.sessions.save(at(now)).is_err());
-        assert!(world.files().is_empty());
-    });
-}
-
 #[test]
 fn hubs_and_servers_are_kept_apart_and_suspect_times_are_left_out() {
     runtime().block_on(async {
