@@ -225,7 +225,7 @@ fn day_of(date: &str, (launches, copies): (usize, usize), chance: &mut u64) -> S
         let origin = ["gke", "ovh", "gesis", "2i2c"].get(usize::try_from(below(4)).unwrap_or(0)).unwrap_or(&"gke");
         let line = |minute: usize| {
             format!(
-                r#"{{"timestamp": "{date}T{:02}:{:02}:00+00:00", "schema": "binderhub.jupyter.org/launch", "version": 4, "provider": "{provider}", "spec": "{spec}", "ref": "{:040x}", "status": "success", "origin": "{origin}.mybinder.org"}}\n"#,
+                r#"{{"timestamp": "{date}T{:02}:{:02}:00+00:00", "schema": "binderhub.jupyter.org/launch", "version": 4, "provider": "{provider}", "spec": "{spec}", "ref": "{:040x}", "status": "success", "origin": "{origin}.mybinder.org"}}"#,
                 minute / 60,
                 minute % 60,
                 repo * 7_919,
@@ -234,8 +234,11 @@ fn day_of(date: &str, (launches, copies): (usize, usize), chance: &mut u64) -> S
         lines.extend((minute..minute + copies).map(|minute| (minute, line(minute))));
     }
     lines.sort_by_key(|(minute, _)| *minute);
-    let mut text = String::with_capacity(lines.iter().map(|(_, line)| line.len()).sum());
-    lines.iter().for_each(|(_, line)| text.push_str(line));
+    let mut text = String::with_capacity(lines.iter().map(|(_, line)| line.len() + 1).sum());
+    for (_, line) in lines {
+        text.push_str(&line);
+        text.push('\n');
+    }
     text
 }
 
