@@ -289,7 +289,7 @@ impl Sessions {
     /// returns; nothing is written when nothing came. Blocks.
     ///
     /// # Errors
-    /// As [`Self::at`], and the disk's: what was known is still known then.
+    /// As [`Self::at`], and the disk's: what was known is still known then, unless a file of it cannot be read again.
     pub fn save(&self, now: EventTime) -> Result<(), DeriveError> {
         let Some(files) = &self.files else { return Ok(()) };
         let mut state = self.state();
@@ -300,11 +300,20 @@ impl Sessions {
         if state.saved.as_ref() == Some(&followed.version) && state.recent.rows() == 0 {
             return Ok(());
         }
+        let version = followed.version.clone();
         let mut months = state.months.clone();
-        months.add(state.recent.batches()).map_err(not_saved)?;
         let known = (followed, &state.hubs);
-        checkpoint::write(&files.folder, &mut months, &self.settings, &history, known).map_err(not_saved)?;
-        state.saved = Some(followed.version.clone());
+        let written = months
+            .add(state.recent.batches())
+            .and_then(|_| checkpoint::write(&files.folder, &mut months, &self.settings, &history, known));
+        if let Err(error) = written {
+            if matches!(error, NotKept::Damaged(_)) {
+                // What cannot be read again is made anew.
+                state.forget();
+            }
+            return Err(not_saved(error));
+        }
+        state.saved = Some(version);
         state.put_into_files(months);
         Ok(())
     }

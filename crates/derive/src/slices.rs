@@ -46,7 +46,7 @@ fn cuts(table: &TableSnapshot) -> Vec<EventTime> {
         return Vec::new();
     };
     // What claims to be of later than its receipt makes no slices either.
-    let last = received.map_or(last, |received| last.min(received));
+    let Some(last) = received.map(|received| last.min(received)) else { return Vec::new() };
     let mut month = first.day().date().first_of_month().max(Date::constant(FIRST_YEAR, 1, 1));
     let mut cuts = Vec::new();
     loop {

@@ -23,7 +23,7 @@ use datafusion::scalar::ScalarValue;
 use event::{Day, EventTime};
 use insight::measure::{Bounds, Edges};
 
-use super::within::{TIMES, Within, is_text, is_time, state_fields};
+use super::within::{TIMES, Within, check_days, is_text, is_time, state_fields};
 use crate::zone::Days;
 
 /// Which of them.
@@ -125,6 +125,7 @@ impl Running {
         };
         let mut days = Days::of(&zone);
         let (first, last) = (days.day(first), days.day(last));
+        check_days(self.kind.name(), first, last)?;
         let all: Vec<Day> = (first.number()..=last.number()).map(Day::from_number).collect();
         let starts = all.iter().map(|day| EventTime::from_micros(days.start(*day))).collect();
         Ok((all, starts))

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type};
 use datafusion::common::utils::SingleRowListArrayBuilder;
-use datafusion::common::{exec_datafusion_err, exec_err, plan_err};
+use datafusion::common::{exec_datafusion_err, exec_err, plan_err, resources_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
@@ -17,10 +17,13 @@ use datafusion::scalar::ScalarValue;
 use event::EventTime;
 use insight::measure::{Bounds, Present};
 
-use super::within::{TIMES, Within, is_text, is_time, state_fields};
+use super::within::{TIMES, Within, check_days, is_text, is_time, state_fields};
 use crate::zone::Days;
 
 const NAME: &str = "people_by_day";
+
+/// What one call may gather between two looks at the memory of all.
+const BYTES_MAX: usize = 256 << 20;
 
 /// What a person takes: two numbers, and the room that a map leaves.
 const PERSON_BYTES: usize = 32;
@@ -112,7 +115,13 @@ impl Accumulator for People {
         let mut days = Days::of(&zone);
         for (row, spans, range) in taken.into_iter().filter(|(row, ..)| person.is_valid(*row)) {
             let number = self.numbers.of(person.value(row))?;
+            let first = spans.iter().map(|span| span.from.max(range.begin)).min().unwrap_or(range.begin);
+            let last = spans.iter().map(|span| span.to.min(range.end)).max().unwrap_or(first);
+            check_days(NAME, days.day(first), days.day(last.max(first)))?;
             self.present.add(number, spans, range, |at: EventTime| days.day(at));
+            if self.present.bytes() > BYTES_MAX {
+                return resources_err!("{NAME} needs more than {} MiB", BYTES_MAX >> 20);
+            }
         }
         Ok(())
     }

@@ -7,13 +7,24 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int64Type, TimeUni
 use datafusion::common::{exec_datafusion_err, exec_err};
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
-use event::EventTime;
+use event::{Day, EventTime};
 use insight::measure::{Period, Span};
 
 use crate::zone::Zone;
 
 /// Times of a row: those of a session, and the two of the range.
 pub(super) const TIMES: usize = 7;
+
+/// Days from the first to the last that may be told of one by one: a thousand years.
+const DAYS_MAX: i32 = 366_000;
+
+/// Refuses days of which there are too many to be told of one by one.
+pub(super) fn check_days(name: &str, first: Day, last: Day) -> Result<()> {
+    if last.number().saturating_sub(first.number()) > DAYS_MAX {
+        return exec_err!("{name} tells of {DAYS_MAX} days at most; ask for a shorter range");
+    }
+    Ok(())
+}
 
 /// What is asked so far, by rows of the function `name`.
 #[derive(Debug)]

@@ -91,6 +91,18 @@ async fn questions_are_answered_as_from_memory() {
     assert!(asked > 40, "{asked}");
 }
 
+#[tokio::test]
+async fn more_days_than_can_be_told_of_are_refused() {
+    let sandbox = Sandbox::new().await;
+    let time = |micros: i64| format!("arrow_cast({micros}, 'Timestamp(Microsecond, Some(\"UTC\"))')");
+    let (begin, end) = (time(-(1 << 58)), time(1 << 58));
+    let session = format!("{begin}, {begin}, {end}, {end}, {end}, {begin}, {end}, 'UTC'");
+    for call in [format!("most_at_once_by_day({session})"), format!("people_by_day({session}, 1)")] {
+        let error = sandbox.sql(&format!("SELECT {call}")).await.unwrap_err().to_string();
+        assert!(error.contains("tells of 366000 days at most"), "{error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_is_read_than_may_match_and_no_other_hub_is_seen() {
     let sandbox = months().await;
