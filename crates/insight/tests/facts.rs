@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use event::Day;
 use insight::active::{self, Active, Days};
-use insight::facts::{InRange, Link, Series};
+use insight::facts::{InRange, Link, Row, Series};
 use proptest::prelude::*;
 
 /// What was counted: by day, by key.
@@ -40,10 +40,6 @@ fn put(series: &mut Series, days: &Counts) {
 
 fn key_of(series: &Series, id: u32) -> u32 {
     series.names().read().get(id).unwrap().strip_prefix("key ").unwrap().parse().unwrap()
-}
-
-fn month(day: Day) -> Day {
-    self::day(day.number().div_euclid(30) * 30)
 }
 
 fn check(series: &Series, counts: &Counts, range: Range<Day>) {
@@ -98,17 +94,30 @@ fn check(series: &Series, counts: &Counts, range: Range<Day>) {
     assert_eq!(sums, plain.collect(), "sums from either side");
     assert_eq!(series.rows(), expected.len() as u64);
 
-    let mut cohorts: BTreeMap<(Day, Day), BTreeSet<u32>> = BTreeMap::new();
+    let mut by_first_day: BTreeMap<Day, BTreeSet<u32>> = BTreeMap::new();
     for row in &within {
         let first = expected.iter().filter(|other| other.key == row.key).map(|other| other.day).min().unwrap();
-        cohorts.entry((month(first), month(row.day))).or_default().insert(row.key);
+        by_first_day.entry(first).or_default().insert(row.key);
     }
-    let found: BTreeMap<(Day, Day), usize> = series
-        .cohorts(range, month)
-        .into_iter()
-        .map(|(first, period, keys)| ((first, period), keys as usize))
+    let by_first_day: Vec<(Day, u32)> =
+        by_first_day.into_iter().map(|(first, keys)| (first, u32::try_from(keys.len()).unwrap())).collect();
+    for _ in ["counted", "remembered"] {
+        assert_eq!(*series.by_first_day(range.clone()), *by_first_day);
+    }
+
+    let some: Vec<u32> = {
+        let names = series.names().read();
+        [0, 3, 11].iter().filter_map(|key| names.find(&format!("key {key}"))).collect()
+    };
+    let few = |row: &&Row| some.contains(&row.id);
+    let passed: Vec<(Day, Vec<Row>)> = series
+        .pass(range.clone())
+        .map(|(day, rows)| (day, rows.iter().filter(few).copied().collect::<Vec<_>>()))
+        .filter(|(_, rows)| !rows.is_empty())
         .collect();
-    assert_eq!(found, cohorts.into_iter().map(|(both, keys)| (both, keys.len())).collect());
+    let mut found = series.rows_of(range, &some);
+    found.iter_mut().for_each(|(_, rows)| rows.sort_unstable_by_key(|row| row.id));
+    assert_eq!(found, passed, "a few keys looked up");
 }
 
 /// Days near each other and years apart, few keys, so that all meet often.
@@ -129,13 +138,15 @@ proptest! {
         let mut counts = Counts::new();
         for (days, from, length) in changes {
             let before = series.clone();
-            let rows_before = before.rows();
+            let (rows_before, counts_before) = (before.rows(), counts.clone());
             put(&mut series, &days);
             counts.extend(days);
             counts.retain(|_, of_day| !of_day.is_empty());
             check(&series, &counts, day(from)..day(from + length));
             check(&series, &counts, day(-2000)..day(3000));
             prop_assert_eq!(before.rows(), rows_before, "a copy stays as it was");
+            check(&before, &counts_before, day(from)..day(from + length));
+            check(&series, &counts, day(from)..day(from + length));
             let mut anew = Series::default();
             put(&mut anew, &counts);
             check(&anew, &counts, day(from)..day(from + length));

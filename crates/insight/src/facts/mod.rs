@@ -7,11 +7,12 @@
 //!
 //! A [`Series`] holds the days of one kind of key. A day is replaced as a whole, never changed, so a copy of a series
 //! costs a pointer a day, and several may be held while one moves on. Links are rows of [`crate::active`] with the keys
-//! added up: every distinct count over days is a sum over them. What needs the keys themselves (ranks, one key's
-//! history, cohorts) is one pass over the blocks.
+//! added up: every distinct count over days is a sum over them. What needs the keys themselves (ranks, cohorts) is one
+//! pass over the blocks; one key's history looks it up in each.
 
 mod block;
 mod names;
+mod newcomers;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,6 +22,7 @@ use event::Day;
 
 pub use block::Block;
 pub use names::{Names, SharedNames};
+use newcomers::Newcomers;
 
 /// Stands for a day that there is not.
 const NEVER: i32 = i32::MIN;
@@ -87,6 +89,7 @@ pub struct Series {
     /// Facts of all days together.
     rows: u64,
     marks: Vec<Mark>,
+    newcomers: Newcomers,
 }
 
 impl Series {
@@ -140,6 +143,7 @@ impl Series {
             }
         }
         if let Some(day) = earliest {
+            self.newcomers.changed(day);
             self.link(day);
         }
     }
@@ -265,14 +269,16 @@ impl Series {
                 .chain(self.days.range(range.end.max(range.start)..))
         };
         let rows_outside: u64 = outside().map(|(_, block)| u64::from(block.keys())).sum();
-        let sums: Vec<u64> = if 2 * rows_outside < self.rows {
+        let sums = if rows_outside == 0 {
+            Arc::clone(&self.totals)
+        } else if 2 * rows_outside < self.rows {
             let mut sums = self.totals.to_vec();
             for (id, n) in outside().flat_map(|(_, block)| block.iter()) {
                 if let Some(sum) = usize::try_from(id).ok().and_then(|id| sums.get_mut(id)) {
                     *sum = sum.saturating_sub(n);
                 }
             }
-            sums
+            Arc::new(sums)
         } else {
             let mut sums = vec![0; self.totals.len()];
             for (id, n) in self.days(range.clone()).flat_map(|(_, block)| block.iter()) {
@@ -280,35 +286,50 @@ impl Series {
                     *sum = u64::saturating_add(*sum, n);
                 }
             }
-            sums
+            Arc::new(sums)
         };
-        let found = (0..).zip(sums).filter(|(_, n)| *n > 0).map(|(id, n)| {
+        let mut found = Vec::with_capacity(sums.len());
+        found.extend((0..).zip(sums.iter()).filter(|(_, n)| **n > 0).map(|(id, n)| {
             let first_day = self.first_day(id).unwrap_or(range.start);
-            InRange { id, days: 0, n, first_day, from_day: range.start, last_day: range.start }
-        });
-        found.collect()
+            InRange { id, days: 0, n: *n, first_day, from_day: range.start, last_day: range.start }
+        }));
+        found
     }
 
-    /// How many keys came in a period of `range`, by the period in which they first came: `(first, period, keys)`.
-    /// `period_of` tells the first day of the period that holds a day.
-    pub fn cohorts(&self, range: Range<Day>, period_of: impl Fn(Day) -> Day) -> Vec<(Day, Day, u64)> {
-        let mut seen: Vec<i32> = vec![NEVER; self.firsts.len()];
-        let mut first_periods: BTreeMap<Day, Day> = BTreeMap::new();
-        let mut counts: BTreeMap<(Day, Day), u64> = BTreeMap::new();
-        for (day, block) in self.days(range) {
-            let period = period_of(day);
-            for (id, _) in block.iter() {
-                let Some(seen) = usize::try_from(id).ok().and_then(|id| seen.get_mut(id)) else { continue };
-                if *seen == period.number() {
-                    continue;
+    /// How many keys came in `range`, by the day on which they first came: `(first day, keys)`, in order of days. Ranges
+    /// that were asked about are remembered.
+    pub fn by_first_day(&self, range: Range<Day>) -> Arc<[(Day, u32)]> {
+        self.newcomers.of(&range, || {
+            let mut has_come = vec![false; self.firsts.len()];
+            let mut keys: BTreeMap<Day, u32> = BTreeMap::new();
+            for (day, block) in self.days(range.clone()) {
+                for (id, _) in block.iter() {
+                    let Some(has_come) = usize::try_from(id).ok().and_then(|id| has_come.get_mut(id)) else { continue };
+                    if !std::mem::replace(has_come, true) {
+                        *keys.entry(self.first_day(id).unwrap_or(day)).or_default() += 1;
+                    }
                 }
-                *seen = period.number();
-                let first_day = self.first_day(id).unwrap_or(day);
-                let first = *first_periods.entry(first_day).or_insert_with(|| period_of(first_day));
-                *counts.entry((first, period)).or_default() += 1;
+            }
+            keys.into_iter().collect()
+        })
+    }
+
+    /// The rows of `ids` in `range`, which are few: each day that has any.
+    pub fn rows_of(&self, range: Range<Day>, ids: &[u32]) -> Vec<(Day, Vec<Row>)> {
+        let mut last: Vec<Option<Day>> = vec![None; ids.len()];
+        let mut found = Vec::new();
+        for (day, block) in within(&self.days, Day::from_number(i32::MIN)..range.end) {
+            let mut rows = Vec::new();
+            for (id, last) in ids.iter().zip(&mut last) {
+                if let Some(n) = block.get(*id) {
+                    rows.push(Row { id: *id, n, previous_day: last.replace(*day) });
+                }
+            }
+            if *day >= range.start && !rows.is_empty() {
+                found.push((*day, rows));
             }
         }
-        counts.into_iter().map(|((first, period), keys)| (first, period, keys)).collect()
+        found
     }
 
     /// A pass over the rows of `range` with the day on which each key came before.
@@ -333,7 +354,7 @@ impl Series {
         let links: usize = self.links.values().map(|links| links.len() * size_of::<Link>() + 64).sum();
         let numbers: usize =
             self.marks.iter().map(|mark| mark.last.len()).sum::<usize>() + self.firsts.len() + 2 * self.totals.len();
-        blocks + links + numbers * size_of::<i32>()
+        blocks + links + numbers * size_of::<i32>() + self.newcomers.bytes()
     }
 }
 

@@ -3,8 +3,10 @@
 //! Rows are made while they are read, a batch at a time, so that no table of millions of rows stands in memory. Only
 //! the rows of the scope asked about are there at all.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use datafusion::arrow::array::{
@@ -21,17 +23,20 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use event::Day;
-use insight::facts::{InRange, Link, Series};
+use insight::facts::{InRange, Link, Row, Series};
 use insight::pin::Pin;
 
 use super::Cell;
 use super::cell::Kind;
 use super::define::{LaunchKey, halves};
 use super::wanted::Wanted;
-use crate::kpi::{Grain, period_of};
+use crate::kpi::{Grain, period_end, period_of};
 
 /// Rows to make at once.
 const BATCH_ROWS: usize = 8_192;
+
+/// So few keys are looked up in each day; for more of them all keys are passed.
+const KEYS_LOOKED_UP_MAX: usize = 32;
 
 /// The facts that a statement may read.
 #[derive(Clone, Debug)]
@@ -47,6 +52,8 @@ pub(crate) struct Facts {
 pub(crate) enum FactTable {
     /// Days with the keys added up by the day on which they came before.
     ActiveDays,
+    /// Days with all their keys added up.
+    ActiveTotals,
     /// Keys by day.
     Active,
     /// Keys, with what each did in the range asked about.
@@ -61,8 +68,9 @@ pub(crate) enum FactTable {
 
 impl FactTable {
     /// Every one, by name.
-    const NAMES: [(&'static str, Self); 6] = [
+    const NAMES: [(&'static str, Self); 7] = [
         ("active_days", Self::ActiveDays),
+        ("active_totals", Self::ActiveTotals),
         ("active", Self::Active),
         ("active_keys", Self::ActiveKeys),
         ("active_cohorts", Self::ActiveCohorts),
@@ -87,6 +95,14 @@ impl FactTable {
                 ("keys", Int64, false),
                 ("n", Int64, false),
             ],
+            Self::ActiveTotals => &[
+                ("kind", Utf8View, false),
+                ("day", Date32, false),
+                ("week", Date32, false),
+                ("month", Date32, false),
+                ("keys", Int64, false),
+                ("n", Int64, false),
+            ],
             Self::Active => &[
                 ("kind", Utf8View, false),
                 ("hub", Utf8View, true),
@@ -108,6 +124,7 @@ impl FactTable {
                 ("last_day", Date32, false),
                 ("days", Int64, false),
                 ("n", Int64, false),
+                ("rank", Int64, false),
             ],
             Self::ActiveCohorts => &[
                 ("kind", Utf8View, false),
@@ -171,20 +188,60 @@ impl TableProvider for FactProvider {
 
     async fn scan(
         &self,
-        _state: &dyn Session,
+        state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = project_schema(&self.schema, projection)?;
-        let rows = Rows {
-            table: self.table,
-            facts: self.facts.clone(),
-            wanted: Wanted::by(filters),
-            schema: Arc::clone(&schema),
+        // Only names of keys are worth more than one thread.
+        let shares = if self.table == FactTable::ActiveKeys { state.config().target_partitions().max(1) } else { 1 };
+        let keys = Arc::default();
+        let share = |number| -> Arc<dyn PartitionStream> {
+            Arc::new(Rows {
+                table: self.table,
+                facts: self.facts.clone(),
+                wanted: Wanted::by(filters),
+                schema: Arc::clone(&schema),
+                keys: Arc::clone(&keys),
+                share: (number, shares),
+            })
         };
-        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(rows)], None, Vec::new(), false, None)?))
+        let streams = (0..shares).map(share).collect();
+        Ok(Arc::new(StreamingTableExec::try_new(Arc::clone(&schema), streams, None, Vec::new(), false, None)?))
     }
+}
+
+/// What the keys of each kind did, counted by the thread that asks first.
+type Keys = Mutex<BTreeMap<Kind, Arc<Vec<Ranked>>>>;
+
+/// A key with its rank by how often it came: equal ones share the best.
+#[derive(Clone, Copy, Debug)]
+struct Ranked {
+    /// From 1; nothing unless ranks are wanted.
+    rank: u64,
+    key: InRange,
+}
+
+/// `keys` with their ranks, the best first; of those up to `rank_max` alone, if it is named.
+fn ranked(mut keys: Vec<InRange>, rank_max: Option<u64>) -> Arc<Vec<Ranked>> {
+    match rank_max.map(|most| usize::try_from(most).unwrap_or(usize::MAX)) {
+        Some(0) => keys.clear(),
+        Some(most) if most < keys.len() => {
+            let least = keys.select_nth_unstable_by_key(most - 1, |key| Reverse(key.n)).1.n;
+            keys.retain(|key| key.n >= least);
+        }
+        _ => {}
+    }
+    keys.sort_unstable_by_key(|key| (Reverse(key.n), key.id));
+    let (mut rank, mut before) = (0, None);
+    let with_rank = |(place, key): (u64, InRange)| {
+        if before.replace(key.n) != Some(key.n) {
+            rank = place;
+        }
+        Ranked { rank, key }
+    };
+    Arc::new((1..).zip(keys).map(with_rank).collect())
 }
 
 /// The rows of a scan, to be made.
@@ -195,6 +252,10 @@ struct Rows {
     wanted: Wanted,
     /// The columns wanted.
     schema: SchemaRef,
+    /// Of [`FactTable::ActiveKeys`].
+    keys: Arc<Keys>,
+    /// Which batches of [`FactTable::ActiveKeys`] these are: the first of so many, or the second, and so on.
+    share: (usize, usize),
 }
 
 impl PartitionStream for Rows {
@@ -225,26 +286,46 @@ impl Rows {
         Box::new(parts.collect::<Vec<_>>().into_iter().flatten())
     }
 
+    fn keys_of(&self, kind: Kind, series: &Series) -> Arc<Vec<Ranked>> {
+        let mut known = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = known.entry(kind).or_insert_with(|| {
+            // Most questions want how often each came and no more, which is much less work.
+            let wants = |name| self.schema.field_with_name(name).is_ok();
+            let range = self.facts.range.clone();
+            let is_plain = !(wants("from_day") || wants("last_day") || wants("days"));
+            let keys = if is_plain { series.sums(range) } else { series.in_range(range) };
+            match self.wanted.rank_max {
+                None if !wants("rank") => Arc::new(keys.into_iter().map(|key| Ranked { rank: 0, key }).collect()),
+                most => ranked(keys, most),
+            }
+        });
+        Arc::clone(keys)
+    }
+
     fn of(&self, kind: Kind, series: Series) -> Batches {
         let (schema, wanted, range) = (Arc::clone(&self.schema), self.wanted.clone(), self.facts.range.clone());
         match self.table {
             FactTable::ActiveDays => {
-                let days: Vec<(Day, Arc<[Link]>)> =
-                    series.links(wanted.days).map(|(day, links)| (day, Arc::clone(links))).collect();
-                let weights = days.into_iter().map(|(day, links)| (links.len(), (day, links)));
+                let days: Vec<(Day, Links)> =
+                    series.links(wanted.days).map(|(day, links)| (day, Links::of(links, wanted.last_before))).collect();
+                let weights = days.into_iter().map(|(day, links)| (links.len, (day, links)));
                 Box::new(grouped(weights).map(move |days| active_days(&schema, kind, &days)))
+            }
+            FactTable::ActiveTotals => {
+                let days: Vec<(Day, u32, u64)> =
+                    series.days(wanted.days).map(|(day, block)| (day, block.keys(), block.n())).collect();
+                let days = days.into_iter().map(|day| (1, day));
+                Box::new(grouped(days).map(move |days| active_totals(&schema, kind, &days)))
             }
             FactTable::Active => active(schema, kind, series, &wanted),
             FactTable::ActiveKeys => {
-                // Most questions want how often each came and no more, which is much less work.
-                let is_plain = |name: &str| !matches!(name, "from_day" | "last_day" | "days");
-                let keys = if schema.fields().iter().all(|field| is_plain(field.name())) {
-                    series.sums(range)
-                } else {
-                    series.in_range(range)
-                };
-                let chunks: Vec<Vec<InRange>> = keys.chunks(BATCH_ROWS).map(<[InRange]>::to_vec).collect();
-                Box::new(chunks.into_iter().map(move |keys| active_keys(&schema, kind, &series, &keys)))
+                let keys = self.keys_of(kind, &series);
+                let (first, step) = (BATCH_ROWS * self.share.0, BATCH_ROWS * self.share.1);
+                let batches = (first..keys.len()).step_by(step).map(move |from| {
+                    let own = keys.get(from..keys.len().min(from + BATCH_ROWS)).unwrap_or_default();
+                    active_keys(&schema, kind, &series, own)
+                });
+                Box::new(batches)
             }
             FactTable::ActiveCohorts => Box::new(std::iter::once(cohorts(&schema, kind, &series, &wanted, range))),
             FactTable::LaunchDays | FactTable::StartDays => {
@@ -307,7 +388,9 @@ fn day_column(name: &str, days: &[(Day, usize)]) -> Option<ArrayRef> {
 }
 
 fn kind_column(kind: Kind, rows: usize) -> ArrayRef {
-    Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(kind.name(), rows)))
+    let one = StringViewArray::from_iter_values([kind.name()]);
+    let views: Vec<u128> = one.views().first().into_iter().flat_map(|view| std::iter::repeat_n(*view, rows)).collect();
+    Arc::new(StringViewArray::new(views.into(), one.data_buffers().to_vec(), None))
 }
 
 fn number(n: u64) -> i64 {
@@ -326,8 +409,26 @@ fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(values.map(number)))
 }
 
-fn active_days(schema: &SchemaRef, kind: Kind, days: &[(Day, Arc<[Link]>)]) -> Result<RecordBatch> {
-    let lengths: Vec<(Day, usize)> = days.iter().map(|(day, links)| (*day, links.len())).collect();
+/// The first links of a day: those of keys that never came before stand in front, those of the longest absent next.
+struct Links {
+    all: Arc<[Link]>,
+    len: usize,
+}
+
+impl Links {
+    /// Those of keys that came last before a day, if one is named, or never.
+    fn of(all: &Arc<[Link]>, last_before: Option<Day>) -> Self {
+        let is_wanted = |link: &Link| last_before.is_none_or(|end| link.previous_day.is_none_or(|last| last < end));
+        Self { all: Arc::clone(all), len: all.partition_point(is_wanted) }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.all.iter().take(self.len)
+    }
+}
+
+fn active_days(schema: &SchemaRef, kind: Kind, days: &[(Day, Links)]) -> Result<RecordBatch> {
+    let lengths: Vec<(Day, usize)> = days.iter().map(|(day, links)| (*day, links.len)).collect();
     let rows = lengths.iter().map(|(_, rows)| rows).sum();
     let links = || days.iter().flat_map(|(_, links)| links.iter());
     batch(schema, rows, |name| match name {
@@ -339,12 +440,15 @@ fn active_days(schema: &SchemaRef, kind: Kind, days: &[(Day, Arc<[Link]>)]) -> R
     })
 }
 
-/// A row of [`FactTable::Active`].
-#[derive(Clone, Copy)]
-struct ActiveRow {
-    id: u32,
-    n: u64,
-    previous_day: Option<Day>,
+/// Days with the number of their keys, and how often these came.
+fn active_totals(schema: &SchemaRef, kind: Kind, days: &[(Day, u32, u64)]) -> Result<RecordBatch> {
+    let lengths: Vec<(Day, usize)> = days.iter().map(|(day, ..)| (*day, 1)).collect();
+    batch(schema, days.len(), |name| match name {
+        "kind" => Some(kind_column(kind, days.len())),
+        "keys" => Some(numbers(days.iter().map(|(_, keys, _)| u64::from(*keys)))),
+        "n" => Some(numbers(days.iter().map(|(.., n)| *n))),
+        name => day_column(name, &lengths),
+    })
 }
 
 fn active(schema: SchemaRef, kind: Kind, series: Series, wanted: &Wanted) -> Batches {
@@ -360,15 +464,16 @@ fn active(schema: SchemaRef, kind: Kind, series: Series, wanted: &Wanted) -> Bat
             ids
         }
     });
-    let days = series.pass(wanted.days.clone()).map(move |(day, rows)| {
-        let is_wanted = |id: u32| ids.as_ref().is_none_or(|ids| ids.binary_search(&id).is_ok());
-        let rows: Vec<ActiveRow> = rows
-            .into_iter()
-            .filter(|row| is_wanted(row.id))
-            .map(|row| ActiveRow { id: row.id, n: row.n, previous_day: row.previous_day })
-            .collect();
-        (rows.len(), (day, rows))
-    });
+    let range = wanted.days.clone();
+    let days: Box<dyn Iterator<Item = (Day, Vec<Row>)> + Send> = match ids {
+        Some(ids) if ids.len() <= KEYS_LOOKED_UP_MAX => Box::new(series.rows_of(range, &ids).into_iter()),
+        Some(ids) => Box::new(series.pass(range).map(move |(day, mut rows)| {
+            rows.retain(|row| ids.binary_search(&row.id).is_ok());
+            (day, rows)
+        })),
+        None => Box::new(series.pass(range)),
+    };
+    let days = days.map(|(day, rows)| (rows.len(), (day, rows)));
     Box::new(grouped(days).map(move |days| {
         let lengths: Vec<(Day, usize)> = days.iter().map(|(day, rows)| (*day, rows.len())).collect();
         let count = lengths.iter().map(|(_, rows)| rows).sum();
@@ -405,27 +510,42 @@ fn before(wanted: Kind, kind: Kind, series: &Series, ids: impl Iterator<Item = u
     Arc::new(builder.finish())
 }
 
-fn active_keys(schema: &SchemaRef, kind: Kind, series: &Series, found: &[InRange]) -> Result<RecordBatch> {
+fn active_keys(schema: &SchemaRef, kind: Kind, series: &Series, found: &[Ranked]) -> Result<RecordBatch> {
+    let all = || found.iter().map(|ranked| ranked.key);
     batch(schema, found.len(), |name| match name {
         "kind" => Some(kind_column(kind, found.len())),
-        "hub" => Some(before(Kind::User, kind, series, found.iter().map(|key| key.id))),
-        "of" => Some(before(Kind::Spelling, kind, series, found.iter().map(|key| key.id))),
-        "key" => Some(keys(kind, series, found.iter().map(|key| key.id))),
-        "first_day" => Some(dates(found.iter().map(|key| key.first_day))),
-        "from_day" => Some(dates(found.iter().map(|key| key.from_day))),
-        "last_day" => Some(dates(found.iter().map(|key| key.last_day))),
-        "days" => Some(numbers(found.iter().map(|key| u64::from(key.days)))),
-        "n" => Some(numbers(found.iter().map(|key| key.n))),
+        "hub" => Some(before(Kind::User, kind, series, all().map(|key| key.id))),
+        "of" => Some(before(Kind::Spelling, kind, series, all().map(|key| key.id))),
+        "key" => Some(keys(kind, series, all().map(|key| key.id))),
+        "first_day" => Some(dates(all().map(|key| key.first_day))),
+        "from_day" => Some(dates(all().map(|key| key.from_day))),
+        "last_day" => Some(dates(all().map(|key| key.last_day))),
+        "days" => Some(numbers(all().map(|key| u64::from(key.days)))),
+        "n" => Some(numbers(all().map(|key| key.n))),
+        "rank" => Some(numbers(found.iter().map(|ranked| ranked.rank))),
         _ => None,
     })
+}
+
+/// The periods of which `series` has days in `range`: the first day of each, and its days that lie in `range`.
+fn periods_within(grain: Grain, series: &Series, range: &Range<Day>) -> Vec<(Day, Range<Day>)> {
+    let mut periods: Vec<Day> = series.days(range.clone()).map(|(day, _)| period_of(grain, day)).collect();
+    periods.dedup();
+    let clipped = |period: Day| period.max(range.start)..period_end(grain, period).min(range.end);
+    periods.into_iter().map(|period| (period, clipped(period))).collect()
 }
 
 fn cohorts(schema: &SchemaRef, kind: Kind, series: &Series, wanted: &Wanted, range: Range<Day>) -> Result<RecordBatch> {
     let mut found: Vec<(&str, Day, Day, u64)> = Vec::new();
     let grains = [("week", Grain::Week), ("month", Grain::Month)];
     for (name, grain) in grains.into_iter().filter(|(name, _)| wanted.has_grain(name)) {
-        let of_grain = series.cohorts(range.clone(), |day| period_of(grain, day));
-        found.extend(of_grain.into_iter().map(|(first, period, keys)| (name, first, period, keys)));
+        for (period, days) in periods_within(grain, series, &range) {
+            let mut counts: BTreeMap<Day, u64> = BTreeMap::new();
+            for (first_day, keys) in &*series.by_first_day(days) {
+                *counts.entry(period_of(grain, *first_day)).or_default() += u64::from(*keys);
+            }
+            found.extend(counts.into_iter().map(|(first, keys)| (name, first, period, keys)));
+        }
     }
     batch(schema, found.len(), |name| match name {
         "kind" => Some(kind_column(kind, found.len())),
@@ -492,4 +612,31 @@ fn start_days(schema: &SchemaRef, series: &Series, days: &[DayCounts]) -> Result
         "n" => Some(numbers(counts().map(|(_, n)| *n))),
         name => day_column(name, &lengths),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_those_of_counting_who_is_better() {
+        for counts in [vec![], vec![5], vec![1, 1, 1], vec![3, 9, 9, 1, 3, 3, 2], (0..100).map(|n| n % 7).collect()] {
+            let day = Day::from_number(1);
+            let keys: Vec<InRange> = (0..)
+                .zip(&counts)
+                .map(|(id, n)| InRange { id, days: 1, n: *n, first_day: day, from_day: day, last_day: day })
+                .collect();
+            for most in [None, Some(0), Some(1), Some(2), Some(4), Some(1_000)] {
+                let mut expected: Vec<(u64, u32)> = (0..)
+                    .zip(&counts)
+                    .map(|(id, n)| (1 + counts.iter().filter(|other| *other > n).count() as u64, id))
+                    .filter(|(rank, _)| most.is_none_or(|most| *rank <= most))
+                    .collect();
+                expected.sort_unstable();
+                let found = ranked(keys.clone(), most);
+                let found: Vec<(u64, u32)> = found.iter().map(|ranked| (ranked.rank, ranked.key.id)).collect();
+                assert_eq!(found, expected, "{counts:?} up to {most:?}");
+            }
+        }
+    }
 }

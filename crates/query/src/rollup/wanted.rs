@@ -23,13 +23,17 @@ pub(crate) struct Wanted {
     pub(crate) keys: Option<BTreeSet<String>>,
     /// Of these days.
     pub(crate) days: Range<Day>,
+    /// Of keys of this rank or a better one; of any without.
+    pub(crate) rank_max: Option<u64>,
+    /// Of keys that came last before this day, or never; of any without.
+    pub(crate) last_before: Option<Day>,
 }
 
 impl Wanted {
     /// What `filters` leave over.
     pub(crate) fn by(filters: &[Expr]) -> Self {
         let whole = Day::from_number(i32::MIN)..Day::from_number(i32::MAX);
-        let mut wanted = Self { kinds: None, grains: None, keys: None, days: whole };
+        let mut wanted = Self { kinds: None, grains: None, keys: None, days: whole, rank_max: None, last_before: None };
         for filter in filters.iter().flat_map(split_conjunction) {
             wanted.narrow(filter);
         }
@@ -47,6 +51,9 @@ impl Wanted {
     }
 
     fn narrow(&mut self, filter: &Expr) {
+        if let Some(day) = last_before(filter) {
+            self.last_before = Some(self.last_before.map_or(day, |known| known.min(day)));
+        }
         match filter {
             Expr::BinaryExpr(binary) => match (binary.left.as_ref(), binary.right.as_ref()) {
                 (Expr::Column(column), Expr::Literal(value, _)) => self.compared(&column.name, binary.op, value),
@@ -120,6 +127,15 @@ impl Wanted {
                     _ => {}
                 }
             }
+            ("rank", op, ScalarValue::Int64(Some(number))) => {
+                let most = match op {
+                    Operator::Eq | Operator::LtEq => *number,
+                    Operator::Lt => number.saturating_sub(1),
+                    _ => return,
+                };
+                let most = u64::try_from(most).unwrap_or(0);
+                self.rank_max = Some(self.rank_max.map_or(most, |known| known.min(most)));
+            }
             _ => {}
         }
     }
@@ -139,6 +155,30 @@ impl Wanted {
 
     fn within(&mut self, days: Range<Day>) {
         self.days = self.days.start.max(days.start)..self.days.end.min(days.end);
+    }
+}
+
+/// The day before which keys have to have come last, or never, for `filter` to hold.
+fn last_before(filter: &Expr) -> Option<Day> {
+    let is_it = |column: &Expr| matches!(column, Expr::Column(column) if column.name == "previous_day");
+    match filter {
+        Expr::IsNull(column) => is_it(column).then_some(Day::from_number(i32::MIN)),
+        Expr::BinaryExpr(binary) if binary.op == Operator::Or => {
+            Some(last_before(&binary.left)?.max(last_before(&binary.right)?))
+        }
+        Expr::BinaryExpr(binary) => {
+            let (op, value) = match (binary.left.as_ref(), binary.right.as_ref()) {
+                (column, Expr::Literal(value, _)) if is_it(column) => (binary.op, value),
+                (Expr::Literal(value, _), column) if is_it(column) => (binary.op.swap()?, value),
+                _ => return None,
+            };
+            match (op, value) {
+                (Operator::Lt, ScalarValue::Date32(Some(number))) => Some(Day::from_number(*number)),
+                (Operator::LtEq, ScalarValue::Date32(Some(number))) => Some(Day::from_number(number.saturating_add(1))),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 
@@ -172,7 +212,6 @@ mod tests {
             (date(5).lt(col("day")).and(col("day").lt_eq(date(9))), None, None, Some(6..10)),
             (col("day").eq(date(5)), None, None, Some(5..6)),
             (col("day").not_eq(date(5)), None, None, None),
-            (col("previous_day").lt(date(5)), None, None, None),
             (col("key").like(lit("x%")), None, None, None),
         ] {
             let told = format!("{filter}");
@@ -181,8 +220,34 @@ mod tests {
             let days = days.map_or(whole.days.clone(), |days: Range<i32>| {
                 Day::from_number(days.start)..Day::from_number(days.end)
             });
-            let expected = Wanted { kinds: set(kinds), grains: None, keys: set(keys), days };
+            let expected = Wanted { kinds: set(kinds), keys: set(keys), days, ..whole.clone() };
             assert_eq!(found, expected, "{told}");
+        }
+        for (filter, last_before) in [
+            (col("previous_day").lt(date(5)), Some(5)),
+            (date(5).gt_eq(col("previous_day")), Some(6)),
+            (col("previous_day").is_null(), Some(i32::MIN)),
+            (col("previous_day").is_null().or(col("previous_day").lt(date(5))), Some(5)),
+            (col("previous_day").lt(date(7)).and(col("previous_day").lt(date(5))), Some(5)),
+            (col("previous_day").is_null().or(col("day").lt(date(5))), None),
+            (col("previous_day").is_null().or(col("previous_day").lt(col("day"))), None),
+            (col("previous_day").is_not_null(), None),
+            (col("previous_day").gt(date(5)), None),
+            (col("previous_day").eq(date(5)), None),
+        ] {
+            let expected = Wanted { last_before: last_before.map(Day::from_number), ..whole.clone() };
+            assert_eq!(Wanted::by(std::slice::from_ref(&filter)), expected, "{filter}");
+        }
+        for (filter, rank_max) in [
+            (col("rank").lt_eq(lit(5_i64)), Some(5)),
+            (lit(5_i64).gt(col("rank")), Some(4)),
+            (col("rank").eq(lit(3_i64)).and(col("rank").lt(lit(9_i64))), Some(3)),
+            (col("rank").lt(lit(-3_i64)), Some(0)),
+            (col("rank").gt(lit(3_i64)), None),
+            (col("n").lt(lit(3_i64)), None),
+        ] {
+            let expected = Wanted { rank_max, ..whole.clone() };
+            assert_eq!(Wanted::by(std::slice::from_ref(&filter)), expected, "{filter}");
         }
         let monthly = Wanted::by(&[col("grain").eq(lit("month"))]);
         assert!(monthly.has_grain("month") && !monthly.has_grain("week") && whole.has_grain("week"));
