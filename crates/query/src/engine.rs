@@ -64,7 +64,7 @@ pub(crate) struct Shared {
     limits: Limits,
     clock: Arc<dyn Clock>,
     coverage: Arc<CoverageCache>,
-    rollups: Rollups,
+    pub(crate) rollups: Rollups,
     sessions: Mutex<Arc<Sessions>>,
     places: Arc<Semaphore>,
 }

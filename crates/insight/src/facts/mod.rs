@@ -29,7 +29,7 @@ const NEVER: i32 = i32::MIN;
 
 /// So many days before the newest one it is remembered when each key came last, so that days after that can be linked
 /// without a walk from the beginning: one for what comes late by days, one for what comes late by months.
-const MARKS: [i32; 2] = [40, 400];
+const MARKS: [i32; 2] = [7, 400];
 
 /// The keys of a day that came last on one certain day before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

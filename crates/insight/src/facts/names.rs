@@ -6,8 +6,15 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// Bytes of all names, at most: ends are kept in 32 bits.
 const TEXT_BYTES_MAX: usize = u32::MAX as usize;
 
-/// An empty place of the table.
+/// Stands for no number.
 const EMPTY: u32 = u32::MAX;
+
+/// A place of the table: the upper half of a name's hash, so that few others have to be looked at, and its number.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    mark: u32,
+    id: u32,
+}
 
 /// Names and their numbers, from 0. A name keeps its number.
 #[derive(Debug, Default)]
@@ -15,7 +22,7 @@ pub struct Names {
     text: String,
     ends: Vec<u32>,
     /// Numbers by hash, at most three quarters full; a taken place sends on to the next.
-    table: Vec<u32>,
+    table: Vec<Place>,
 }
 
 impl Names {
@@ -41,8 +48,8 @@ impl Names {
         if self.table.is_empty() {
             return None;
         }
-        let place = self.place(name);
-        self.table.get(place).copied().filter(|id| *id != EMPTY)
+        let (place, _) = self.place(name);
+        self.table.get(place).map(|place| place.id).filter(|id| *id != EMPTY)
     }
 
     /// The number of a name, which is a new one if need be; `None` when there is no room for one more.
@@ -50,8 +57,8 @@ impl Names {
         if 4 * (self.ends.len() + 1) > 3 * self.table.len() {
             self.grow();
         }
-        let place = self.place(name);
-        let known = self.table.get(place).copied()?;
+        let (place, mark) = self.place(name);
+        let known = self.table.get(place)?.id;
         if known != EMPTY {
             return Some(known);
         }
@@ -59,35 +66,36 @@ impl Names {
         let end = u32::try_from(self.text.len() + name.len()).ok().filter(|_| self.text.len() < TEXT_BYTES_MAX)?;
         self.text.push_str(name);
         self.ends.push(end);
-        *self.table.get_mut(place)? = id;
+        *self.table.get_mut(place)? = Place { mark, id };
         Some(id)
     }
 
     /// Bytes that it takes, about.
     pub fn bytes(&self) -> usize {
-        self.text.capacity() + 4 * (self.ends.capacity() + self.table.capacity())
+        self.text.capacity() + 4 * self.ends.capacity() + size_of::<Place>() * self.table.capacity()
     }
 
-    /// Where `name` stands in the table, or could.
-    fn place(&self, name: &str) -> usize {
-        let mask = self.table.len() - 1;
-        let mut place = usize::try_from(hash(name) & mask as u64).unwrap_or(0);
-        while let Some(id) = self.table.get(place).copied().filter(|id| *id != EMPTY) {
-            if self.get(id) == Some(name) {
+    /// Where `name` stands in the table, or could, and its mark there.
+    fn place(&self, name: &str) -> (usize, u32) {
+        let (mask, hash) = (self.table.len() - 1, hash(name));
+        let mark = u32::try_from(hash >> 32).unwrap_or(0);
+        let mut at = usize::try_from(hash & mask as u64).unwrap_or(0);
+        while let Some(place) = self.table.get(at).filter(|place| place.id != EMPTY) {
+            if place.mark == mark && self.get(place.id) == Some(name) {
                 break;
             }
-            place = (place + 1) & mask;
+            at = (at + 1) & mask;
         }
-        place
+        (at, mark)
     }
 
     fn grow(&mut self) {
         let size = (2 * self.table.len()).max(16);
-        self.table = vec![EMPTY; size];
+        self.table = vec![Place { mark: 0, id: EMPTY }; size];
         for id in 0..u32::try_from(self.ends.len()).unwrap_or(EMPTY) {
-            let place = self.get(id).map(|name| self.place(name));
-            if let Some(place) = place.and_then(|place| self.table.get_mut(place)) {
-                *place = id;
+            let found = self.get(id).map(|name| self.place(name));
+            if let Some((place, mark)) = found.and_then(|(at, mark)| Some((self.table.get_mut(at)?, mark))) {
+                *place = Place { mark, id };
             }
         }
     }

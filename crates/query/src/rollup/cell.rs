@@ -193,10 +193,25 @@ pub(crate) struct Counts {
 impl Counts {
     /// Adds `n` to a key of a day.
     pub(crate) fn add(&mut self, day: Day, kind: Kind, key: &str, n: u64) -> Result<()> {
-        let id = self.names.entry(kind).or_default().write().insert(key);
-        let id = id.ok_or_else(|| DataFusionError::ResourcesExhausted("a rollup has too many names".to_owned()))?;
-        self.days.entry(kind).or_default().entry(day).or_default().push((id, n));
+        let id = self.id(kind, key)?;
+        self.add_to(day, kind, id, n);
         Ok(())
+    }
+
+    /// The number of a key.
+    pub(crate) fn id(&mut self, kind: Kind, key: &str) -> Result<u32> {
+        let id = self.names.entry(kind).or_default().write().insert(key);
+        id.ok_or_else(|| DataFusionError::ResourcesExhausted("a rollup has too many names".to_owned()))
+    }
+
+    /// Adds `n` to the key of a day that has this number.
+    pub(crate) fn add_to(&mut self, day: Day, kind: Kind, id: u32, n: u64) {
+        self.days.entry(kind).or_default().entry(day).or_default().push((id, n));
+    }
+
+    /// The names of keys of `kind`.
+    pub(crate) fn names(&mut self, kind: Kind) -> &SharedNames {
+        self.names.entry(kind).or_default()
     }
 
     /// Makes sure that every kind of `rollup` has names, so that they can be shared.

@@ -1,6 +1,6 @@
 //! The rollups: which statement each is the answer of, and which kinds of facts are made of its rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, AsArray, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray};
@@ -8,6 +8,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type};
 use datafusion::error::{DataFusionError, Result};
 use event::Day;
+use insight::facts::SharedNames;
 use insight::pin::Pin;
 use insight::spec::{parse, repo_key};
 
@@ -17,7 +18,7 @@ use crate::views::{Relation, find};
 /// What stands in the place of a name that was not told.
 const UNKNOWN: &str = "unknown";
 
-/// Specs whose reading is remembered while facts are made; a hub's favourites come thousands of times.
+/// Specs whose reading is remembered, some 100 bytes each; a day of mybinder.org has 25,000.
 const SPECS_REMEMBERED_MAX: usize = 100_000;
 
 /// A rollup.
@@ -87,40 +88,57 @@ impl Rollup {
     }
 }
 
-/// What launches of one spec are of.
-#[derive(Clone, Debug)]
+/// What launches of one spec are of, by the numbers of names.
+#[derive(Clone, Copy, Debug)]
 struct Named {
     pin: Pin,
-    key: Arc<str>,
-    /// As it was written, where that is not the key.
-    spelling: Option<Arc<str>>,
-    owner: Option<Arc<str>>,
+    repo: u32,
+    /// Where it was written otherwise than the key under which it is counted.
+    spelling: Option<u32>,
+    owner: Option<u32>,
 }
 
-/// Specs that were read already; `None` of those that name nothing.
+/// Specs that were read already, by provider; `None` of those that name nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Specs(HashMap<(Box<str>, Box<str>), Option<Named>>);
+pub(crate) struct Specs {
+    known: HashMap<Box<str>, HashMap<Box<str>, Option<Named>>>,
+    len: usize,
+    /// The names of repositories whose numbers these are; names of the other kinds live and die with them.
+    names: SharedNames,
+}
 
 impl Specs {
-    fn read(&mut self, provider: &str, spec: &str) -> Option<Named> {
-        let both = (provider.into(), spec.into());
-        if let Some(known) = self.0.get(&both) {
-            return known.clone();
+    /// Forgets what was read for other names than those of `counts`.
+    fn keep_for(&mut self, counts: &mut Counts) {
+        let names = counts.names(Kind::Repo);
+        if !self.names.is_same(names) {
+            *self = Self { names: names.clone(), ..Self::default() };
+        }
+    }
+
+    fn read(&mut self, provider: &str, spec: &str, counts: &mut Counts) -> Result<Option<Named>> {
+        if let Some(known) = self.known.get(provider).and_then(|specs| specs.get(spec)) {
+            return Ok(*known);
         }
         let named = parse(provider, spec).map(|repo| {
-            let key: Arc<str> = repo_key(&repo.repo).into();
-            Named {
+            let key = repo_key(&repo.repo);
+            let spelling = (key != repo.repo).then(|| counts.id(Kind::Spelling, &joined(&key, &repo.repo)));
+            let owner = owner(&key).map(|owner| counts.id(Kind::Owner, &owner));
+            Ok::<_, DataFusionError>(Named {
                 pin: Pin::of(provider, &repo),
-                spelling: (*key != *repo.repo).then(|| repo.repo.as_str().into()),
-                owner: owner(&key).map(Into::into),
-                key,
-            }
+                repo: counts.id(Kind::Repo, &key)?,
+                spelling: spelling.transpose()?,
+                owner: owner.transpose()?,
+            })
         });
-        if self.0.len() >= SPECS_REMEMBERED_MAX {
-            self.0.clear();
+        let named = named.transpose()?;
+        if self.len >= SPECS_REMEMBERED_MAX {
+            self.known.clear();
+            self.len = 0;
         }
-        self.0.insert(both, named.clone());
-        named
+        self.len += 1;
+        self.known.entry(provider.into()).or_default().insert(spec.into(), named);
+        Ok(named)
     }
 }
 
@@ -149,34 +167,45 @@ fn launches(batch: &RecordBatch, read: &mut Specs, counts: &mut Counts) -> Resul
         columns.texts("request_origin")?,
     ];
     let api = columns.booleans("build_token")?;
+    read.keep_for(counts);
+    // Of the ways in which launches differ, and of who asks, there are few: each is written out once a batch.
+    let mut ways: BTreeMap<(Day, Option<Pin>, Option<bool>, Option<&str>, Option<&str>), u64> = BTreeMap::new();
+    let mut askers: BTreeMap<(Day, &str), u64> = BTreeMap::new();
     for row in 0..batch.num_rows() {
         let (day, n) = (Day::from_number(days.value(row)), n.value(row).unsigned_abs());
-        let named = match (text(&provider, row), text(&spec, row)) {
-            (Some(provider), Some(spec)) => read.read(provider, spec),
+        let (provider, origin) = (text(&provider, row), text(&origin, row));
+        let named = match (provider, text(&spec, row)) {
+            (Some(provider), Some(spec)) => read.read(provider, spec, counts)?,
             _ => None,
         };
-        let served_by = text(&origin, row).map(|origin| host(origin).to_lowercase()).filter(|host| !host.is_empty());
-        let launch = LaunchKey {
-            pin: named.as_ref().map(|named| named.pin),
-            build_token: api.is_valid(row).then(|| api.value(row)),
-            origin: served_by.as_deref().unwrap_or(UNKNOWN),
-            provider: text(&provider, row).filter(|provider| !provider.is_empty()).unwrap_or(UNKNOWN),
-        };
-        counts.add(day, Kind::Launch, &launch.written(), n)?;
+        let pin = named.map(|named| named.pin);
+        let build_token = api.is_valid(row).then(|| api.value(row));
+        *ways.entry((day, pin, build_token, origin, provider)).or_default() += n;
         if let Some(named) = named {
-            counts.add(day, Kind::Repo, &named.key, n)?;
-            if let Some(spelling) = &named.spelling {
-                counts.add(day, Kind::Spelling, &joined(&named.key, spelling), n)?;
-            }
-            if let Some(owner) = &named.owner {
-                counts.add(day, Kind::Owner, owner, n)?;
+            let others = [(Kind::Spelling, named.spelling), (Kind::Owner, named.owner)];
+            counts.add_to(day, Kind::Repo, named.repo, n);
+            for (kind, id) in others.into_iter().filter_map(|(kind, id)| Some((kind, id?))) {
+                counts.add_to(day, kind, id, n);
             }
         }
         if let Some(asker) = text(&asker, row) {
-            let asker = host(asker.rsplit("://").next().unwrap_or(asker)).to_lowercase();
-            let asker = asker.split('/').next().filter(|host| !host.is_empty()).unwrap_or(UNKNOWN);
-            counts.add(day, Kind::Embedder, asker, n)?;
+            *askers.entry((day, asker)).or_default() += n;
         }
+    }
+    for ((day, pin, build_token, origin, provider), n) in ways {
+        let served_by = origin.map(|origin| host(origin).to_lowercase()).filter(|host| !host.is_empty());
+        let launch = LaunchKey {
+            pin,
+            build_token,
+            origin: served_by.as_deref().unwrap_or(UNKNOWN),
+            provider: provider.filter(|provider| !provider.is_empty()).unwrap_or(UNKNOWN),
+        };
+        counts.add(day, Kind::Launch, &launch.written(), n)?;
+    }
+    for ((day, asker), n) in askers {
+        let asker = host(asker.rsplit("://").next().unwrap_or(asker)).to_lowercase();
+        let asker = asker.split('/').next().filter(|host| !host.is_empty()).unwrap_or(UNKNOWN);
+        counts.add(day, Kind::Embedder, asker, n)?;
     }
     Ok(())
 }

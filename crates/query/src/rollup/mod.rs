@@ -20,7 +20,7 @@ mod relation;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use datafusion::physical_plan::execute_stream;
@@ -83,6 +83,8 @@ pub(crate) struct Rollups {
     refreshing: tokio::sync::Mutex<()>,
     /// Held by the question that makes facts, so that others wait for them.
     making: tokio::sync::Mutex<()>,
+    /// Read when facts were made last: most of a day's are those of the day before.
+    specs: Mutex<Specs>,
 }
 
 #[derive(Debug, Default)]
@@ -144,6 +146,10 @@ impl Rollups {
             return true;
         }
         false
+    }
+
+    fn specs(&self) -> MutexGuard<'_, Specs> {
+        self.specs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ahead(&self, version: &str, id: &CellId) -> Option<Arc<Cell>> {
@@ -418,10 +424,12 @@ impl Shared {
         let (state, plan) = self.planned(question, snapshot, deadline).await?;
         let physical = state.create_physical_plan(&plan).await.map_err(|error| QueryError::planning(error, memory))?;
         let mut stream = execute_stream(physical, state.task_ctx()).map_err(running)?;
-        let mut specs = Specs::default();
+        // Whoever counts at the same time begins with none.
+        let mut specs = std::mem::take(&mut *self.rollups.specs());
         while let Some(batch) = stream.next().await {
             rollup.count(&batch.map_err(running)?, &mut specs, &mut counts).map_err(running)?;
         }
+        *self.rollups.specs() = specs;
         Ok(counts)
     }
 }
