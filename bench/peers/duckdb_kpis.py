@@ -9,7 +9,7 @@ files, out = sys.argv[1:3]
 connection = duckdb.connect()
 connection.execute(
     "COPY (SELECT time, CAST(time AT TIME ZONE 'UTC' AS DATE) AS day, provider, spec, origin, "
-    "lower(regexp_replace(spec, '/[^/]*$', '')) AS repo, split_part(spec, '/', 1) AS owner "
+    "lower(regexp_replace(spec, '/[^/]*$', '')) AS repo, lower(split_part(spec, '/', 1)) AS owner "
     f"FROM read_parquet('{files}', union_by_name = true) "
     "WHERE schema = 'binderhub.jupyter.org/launch' AND status = 'success' AND NOT time_suspect) "
     f"TO '{out}' (FORMAT parquet, COMPRESSION zstd)"

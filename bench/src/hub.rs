@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::catalogue::{self, Asked, Question, path_of};
 use crate::kpi::{exchange, timed};
-use crate::latency::{Latency, millis};
+use crate::latency::millis;
 use crate::program::Program;
 use crate::table::{Table, mebibytes, rate};
 
@@ -25,22 +26,8 @@ const RANGES: [(&str, &str); 3] =
 /// Of the rounds of the first range, one of so many for each of them.
 const ROUNDS_PART: [usize; 3] = [1, 5, 20];
 
-const QUESTIONS: [&str; 14] = [
-    "sessions",
-    "session-hours",
-    "session-length",
-    "peak-concurrent",
-    "concurrency-percentile",
-    "share-at-once",
-    "headroom",
-    "usage-heatmap",
-    "hours-per-user",
-    "present-users-daily",
-    "regular-users",
-    "end-reasons",
-    "session-evidence",
-    "active-users-daily",
-];
+/// What the events tell of.
+const TOLD: [&str; 4] = ["server_actions", "sessions", "events", "quarantine"];
 
 /// Events of a request.
 const BATCH: usize = 5_000;
@@ -84,10 +71,15 @@ pub(crate) fn measure(program: &Path, folder: &Path, users: u64, rounds: usize, 
     let server = started(program, &data, "from files", table)?;
     check(&server, truth)?;
     table.add("sessions, their hours, and the most at once", "as told", format!("{sessions} sessions"));
-    for id in QUESTIONS {
-        let figures = [0, 1, 2].map(|at| asked(&server, id, RANGES[at], rounds.div_ceil(ROUNDS_PART[at])));
-        let [weeks, months, years] = figures.map(|figure| figure.map(|latency| latency.to_string()));
-        table.add(format!("{id} over four weeks"), weeks?, format!("nine months {}; five years {}", months?, years?));
+    let query = |(from, to): (&str, &str)| format!("from={from}&to={to}");
+    for Question { id, .. } in catalogue::questions(&server, &TOLD, &query(RANGES[2]))? {
+        let asked = |at: usize| Asked::at(&server, &path_of(&id, &query(RANGES[at])), rounds.div_ceil(ROUNDS_PART[at]));
+        let (weeks, months, years) = (asked(0)?, asked(1)?, asked(2)?);
+        table.add(
+            format!("{id} over four weeks"),
+            weeks.to_string(),
+            format!("nine months {months}; five years {years}"),
+        );
     }
     table.add("memory", mebibytes(server.memory()?), format!("{} at most", mebibytes(server.memory_peak()?)));
     server.stop()
@@ -119,8 +111,7 @@ fn check(server: &Program, truth: Truth) -> Result<()> {
     let (from, to) = RANGES[2];
     let headline = |id: &str| -> Result<f64> {
         let (answer, _) = timed(server, &format!("/api/v1/kpis/{id}?from={from}&to={to}"))?;
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let answer: Value = serde_json::from_str(body)?;
+        let answer: Value = serde_json::from_str(catalogue::body(&answer))?;
         answer.pointer("/headline/value").and_then(Value::as_f64).with_context(|| format!("{id} has no number"))
     };
     let (sessions, hours) = (truth.sessions as f64, truth.seconds as f64 / 3_600.0);
@@ -131,15 +122,6 @@ fn check(server: &Program, truth: Truth) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn asked(server: &Program, id: &str, (from, to): (&str, &str), rounds: usize) -> Result<Latency> {
-    let path = format!("/api/v1/kpis/{id}?from={from}&to={to}");
-    let mut latency = Latency::default();
-    for _ in 0..rounds {
-        latency.add(timed(server, &path)?.1);
-    }
-    Ok(latency)
 }
 
 /// Numbers by chance, the same each time (xorshift).

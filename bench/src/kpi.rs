@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::catalogue::{self, Asked, Question, path_of};
 use crate::latency::{Latency, millis};
 use crate::peers;
 use crate::program::Program;
@@ -30,25 +31,11 @@ const LAUNCHES_TWICE_MAX: usize = 20_000_000;
 /// How long facts may take to be ready before something is wrong.
 const READY_WITHIN: Duration = Duration::from_secs(1_800);
 
-/// What is asked: the question, and whether it reads facts that are kept. All of them over all eight years.
-const QUESTIONS: [(&str, &str); 16] = [
-    ("launches", ""),
-    ("launches-by-origin", ""),
-    ("launches-by-provider", ""),
-    ("repos-active", ""),
-    ("top-repos", ""),
-    ("repo-history", "&repo=organisation-1/repository-1"),
-    ("new-repos", ""),
-    ("repo-survival", ""),
-    ("owners", ""),
-    ("concentration", ""),
-    ("ref-pinned", ""),
-    ("api-builds", ""),
-    ("embedders", ""),
-    ("doi-launches", ""),
-    ("growth", ""),
-    ("active-users-window", "&window=30"),
-];
+/// What the events tell of.
+const TOLD: [&str; 3] = ["launches", "events", "quarantine"];
+
+/// What is asked about: all eight years.
+const RANGE: &str = "from=2018-11-03&to=2026-11-03&compare=none";
 
 /// Asks every question over `launches` launches, each `rounds` times; and once more where each launch is there twice,
 /// if these are not too many for that.
@@ -85,11 +72,13 @@ pub(crate) fn measure(
         format!("{} resident", mebibytes(server.memory()?)),
     );
     let peers = python.map(|python| peers::kpis(python, &data, folder)).transpose()?.unwrap_or_default();
-    let mut middles = Vec::with_capacity(QUESTIONS.len());
-    for (id, parameters) in QUESTIONS {
-        let beside = peers.iter().filter_map(|(name, seconds)| Some((*name, seconds.get(id)?.as_f64()?)));
-        middles.push(question(&server, id, parameters, rounds, &beside.collect::<Vec<_>>(), table)?);
+    let mut middles = Vec::new();
+    for question in catalogue::questions(&server, &TOLD, RANGE)? {
+        let beside = peers.iter().filter_map(|(name, seconds)| Some((*name, seconds.get(&question.id)?.as_f64()?)));
+        let middle = measured(&server, &question.id, rounds, &beside.collect::<Vec<_>>(), table)?;
+        middles.extend(middle.map(|middle| (question, middle)));
     }
+    table.add("memory", mebibytes(server.memory()?), format!("{} at most", mebibytes(server.memory_peak()?)));
     server.stop()?;
     match launches {
         ..=LAUNCHES_TWICE_MAX => twice(program, folder, launches, rounds, &middles, table),
@@ -103,7 +92,7 @@ fn twice(
     folder: &Path,
     launches: usize,
     rounds: usize,
-    once: &[Duration],
+    once: &[(Question, Duration)],
     table: &mut Table,
 ) -> Result<()> {
     let data = folder.join("kpi-data-twice");
@@ -111,48 +100,43 @@ fn twice(
     import(program, folder, &data, (launches, 2))?;
     let server = Program::start(program, &data, &[])?;
     wait_until_ready(&server)?;
-    let mut all = Duration::ZERO;
-    for ((id, parameters), once) in QUESTIONS.into_iter().zip(once) {
-        let path = path_of(id, parameters);
-        timed(&server, &path)?;
-        let mut warm = Latency::default();
-        for _ in 0..rounds {
-            warm.add(timed(&server, &path)?.1);
+    let (mut all, mut all_once) = (Duration::ZERO, Duration::ZERO);
+    for (Question { id, reads_facts }, once) in once {
+        let asked = Asked::at(&server, &path_of(id, RANGE), rounds)?;
+        if let Asked::Answered(latency) = &asked
+            && *reads_facts
+        {
+            all += latency.percentile(0.5);
+            all_once += *once;
         }
-        let middle = warm.percentile(0.5);
-        all += middle;
         table.add(
             format!("{id}, twice the events of the same keys"),
-            format!("p50 {} ms", millis(middle)),
-            format!("{} ms once", millis(*once)),
+            asked.to_string(),
+            format!("p50 {} ms once", millis(*once)),
         );
     }
-    let more = 100.0 * (all.as_secs_f64() / once.iter().sum::<Duration>().as_secs_f64() - 1.0);
-    table.add("all of them, twice the events", format!("{more:+.0} % of p50"), "budget +10 %");
+    let more = 100.0 * (all.as_secs_f64() / all_once.as_secs_f64() - 1.0);
+    table.add("all that read facts, twice the events", format!("{more:+.0} % of p50"), "budget +10 %");
     server.stop()
 }
 
-/// Where a question is answered over all years.
-fn path_of(id: &str, parameters: &str) -> String {
-    format!("/api/v1/kpis/{id}?from=2018-11-03&to=2026-11-03&compare=none{parameters}")
-}
-
-fn question(
+/// Asks over all years; the middle of the times, unless it is refused.
+fn measured(
     server: &Program,
     id: &str,
-    parameters: &str,
     rounds: usize,
     peers: &[(&str, f64)],
     table: &mut Table,
-) -> Result<Duration> {
-    let path = path_of(id, parameters);
-    let mut warm = Latency::default();
-    let (_, first) = timed(server, &path)?;
-    for _ in 0..rounds {
-        warm.add(timed(server, &path)?.1);
-    }
+) -> Result<Option<Duration>> {
+    let path = path_of(id, RANGE);
+    let asked = Asked::at(server, &path, rounds)?;
+    let Asked::Answered(warm) = &asked else {
+        table.add(format!("{id} over eight years"), asked.to_string(), "");
+        return Ok(None);
+    };
+    let middle = warm.percentile(0.5);
     let mut after = Latency::default();
-    for number in 0..rounds.div_ceil(5) {
+    for number in 0..warm.len().div_ceil(5) {
         post(server, number)?;
         after.add(timed(server, &path)?.1);
     }
@@ -162,10 +146,10 @@ fn question(
         .collect();
     table.add(
         format!("{id} over eight years"),
-        format!("{warm}"),
-        format!("first {} ms; after an event {after}{peers} (budget p99 50)", millis(first)),
+        asked.to_string(),
+        format!("after an event {after}{peers} (budget p99 50)"),
     );
-    Ok(warm.percentile(0.5))
+    Ok(Some(middle))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of bytes")]
@@ -273,7 +257,7 @@ fn metric(server: &Program, name: &str) -> Result<f64> {
 /// The answer to a GET, and how long it took.
 pub(crate) fn timed(server: &Program, path: &str) -> Result<(String, Duration)> {
     let began = Instant::now();
-    let answer = exchange(server, &format!("GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n"))?;
+    let answer = exchange(server, &catalogue::request(path))?;
     let took = began.elapsed();
     if !answer.starts_with("HTTP/1.1 200") {
         bail!("{path}: {}", answer.lines().next().unwrap_or_default());

@@ -8,6 +8,7 @@
 //! The generator shares the machine's cores with the program, as a hub does. Absolute figures are the machine's; what
 //! counts are the ratios, which is why everything is measured in one run, this disk's fdatasync first.
 
+mod catalogue;
 mod client;
 mod disk;
 mod durability;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use event::{Day, EventTime};
 use insight::active::{Active, Days, distinct, lifecycle, rolling};
 use insight::measure::{
-    Bounds, By, Edges, EndReason, Length, Levels, Peak, Period, Present, Share, Span, Visit, at_once, burst, by_user,
-    heat_map, long_runners, peak, proven, quantiles, reason, reasons, replay, running, spread, total,
+    Bounds, By, Edges, EndReason, Length, Levels, Peak, Period, Present, Share, Span, Starts, Visit, at_once, by_user,
+    heat_map, long_runners, peak, proven, quantiles, reason, reasons, replay, running, spread, total, within,
 };
 use insight::session::{Culler, EndKnownBy, Flags, Micros, Session, StartKnownBy};
 use jiff::tz::TimeZone;
@@ -191,13 +191,33 @@ proptest! {
     }
 
     #[test]
-    fn a_burst_is_the_fullest_window(starts in prop::collection::vec(0..60_i64, 0..20), width in 1..20_i64) {
-        let within = |begin: i64| starts.iter().filter(|start| (begin..begin + width).contains(*start)).count() as u64;
-        let most = (-20..80).map(within).max().unwrap();
-        let found = burst(starts.iter().map(|start| at(*start)), Micros(width));
-        prop_assert_eq!(found.map_or(0, |burst| burst.count), most);
-        if let Some(found) = found {
-            prop_assert_eq!(within(found.at.micros()), most);
+    fn a_stretch_holds_the_starts_that_count(
+        told in prop::collection::vec((0..4_i64, 0..90_i64), 0..30),
+        width in 1..20_i64,
+        cut in 0..30_usize,
+    ) {
+        // Tenths of a second.
+        let micros = |tenths: i64| tenths * 100_000;
+        let mut starts = [Starts::default(), Starts::default()];
+        for (number, (server, tenths)) in told.iter().enumerate() {
+            starts[usize::from(number < cut)].add(*server, at(micros(*tenths)));
+        }
+        let [mut starts, others] = starts;
+        starts.extend(&others.into_numbers());
+        let mut sorted = told;
+        sorted.sort_unstable();
+        let is_repeat = |place: &usize| {
+            let (server, tenths) = sorted[*place];
+            sorted[..*place].iter().any(|(other, before)| *other == server && tenths - before <= 10)
+        };
+        let mut expected: Vec<i64> = (0..sorted.len()).filter(|place| !is_repeat(place)).map(|place| sorted[place].1).collect();
+        expected.sort_unstable();
+        let times = starts.counted();
+        prop_assert_eq!(times.iter().map(|time| time.micros() / 100_000).collect::<Vec<_>>(), expected.clone());
+        let counts: Vec<u64> = within(&times, Micros(micros(width))).collect();
+        for (place, end) in expected.iter().enumerate() {
+            let plain = expected[..=place].iter().filter(|time| **time > end - width).count() as u64;
+            prop_assert_eq!(counts[place], plain);
         }
     }
 
@@ -455,5 +475,6 @@ fn the_ends_of_time_do_no_harm() {
     let visit = Visit { start: at(i64::MIN), end: at(i64::MAX), activity: &[at(0)] };
     let saved = replay(&visit, culler).saved;
     assert!(0 <= saved.low && saved.low <= saved.point && saved.point <= saved.high);
-    assert!(burst([at(i64::MAX), at(i64::MAX)], Micros(i64::MAX)).is_some());
+    let ends = [at(i64::MIN), at(i64::MAX), at(i64::MAX)];
+    assert_eq!(within(&ends, Micros(i64::MAX)).collect::<Vec<_>>(), [1, 1, 2]);
 }

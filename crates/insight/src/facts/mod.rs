@@ -296,8 +296,8 @@ impl Series {
         found
     }
 
-    /// How many keys came in `range`, by the day on which they first came: `(first day, keys)`, in order of days. Ranges
-    /// that were asked about are remembered.
+    /// How many keys came in `range`, by the day on which they first came: `(first day, keys)`, in order of days. What
+    /// was asked is remembered.
     pub fn by_first_day(&self, range: Range<Day>) -> Arc<[(Day, u32)]> {
         self.newcomers.of(&range, || {
             let mut has_come = vec![false; self.firsts.len()];

@@ -1,5 +1,5 @@
-//! How many keys of a range of days first came on which day: remembered, since a walk over the keys of years takes longer
-//! than a question may, and only a change on a day of the range or before it can make another answer.
+//! How many keys of a range of days first came on which day: remembered, since a walk over the keys of years takes
+//! longer than a question may, and only a change on a day of the range or before it can make another answer.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -3,7 +3,6 @@
 use event::EventTime;
 
 use super::{Period, Share, Span};
-use crate::session::Micros;
 
 /// The most at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,25 +85,6 @@ impl Levels {
         }
         share
     }
-}
-
-/// The most starts within `width`, and the first start of the first such window. A window holds its begin and not its
-/// end.
-pub fn burst(starts: impl IntoIterator<Item = EventTime>, width: Micros) -> Option<Peak> {
-    let mut starts: Vec<EventTime> = starts.into_iter().collect();
-    starts.sort_unstable();
-    let mut most: Option<Peak> = None;
-    let mut end = 0;
-    for (begin, at) in starts.iter().enumerate() {
-        while starts.get(end).is_some_and(|start| Micros::between(*at, *start) < width) {
-            end += 1;
-        }
-        let count = u64::try_from(end.saturating_sub(begin)).unwrap_or(u64::MAX);
-        if count > most.map_or(0, |most| most.count) {
-            most = Some(Peak { count, at: *at });
-        }
-    }
-    most
 }
 
 /// Calls `at_change(instant, before, after)` at each instant of `period` at which the number changes, in order.

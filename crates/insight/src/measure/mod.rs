@@ -11,6 +11,7 @@ mod hours;
 mod present;
 mod reasons;
 mod spread;
+mod starts;
 mod survival;
 mod trend;
 
@@ -18,7 +19,7 @@ use event::EventTime;
 
 use crate::session::Session;
 
-pub use concurrency::{Levels, Peak, at_once, burst, peak};
+pub use concurrency::{Levels, Peak, at_once, peak};
 pub use cull::{Replayed, Visit, replay};
 pub use edges::Edges;
 pub use heat::{Cell, HeatError, heat_map};
@@ -26,6 +27,7 @@ pub use hours::{LongRunner, by_user, long_runners, proven, running, total};
 pub use present::Present;
 pub use reasons::{EndReason, reason, reasons};
 pub use spread::{Spread, spread};
+pub use starts::{Starts, within};
 pub use survival::{Length, Quantile, SHARE_MAX, lengths, quantiles};
 pub use trend::Line;
 

@@ -15,6 +15,7 @@ mod quantile;
 mod repeat_key;
 mod spans;
 mod spec;
+mod starts;
 mod text;
 mod within;
 
@@ -80,7 +81,7 @@ pub(crate) fn install(state: SessionState) -> Result<SessionState> {
         state.register_udf(Arc::new(function))?;
     }
     state.register_udaf(Arc::new(quantile::length_percentiles()))?;
-    for function in at_once::all().into_iter().chain([present::people_by_day()]) {
+    for function in at_once::all().into_iter().chain([present::people_by_day(), starts::most_starts_by_day()]) {
         state.register_udaf(Arc::new(function))?;
     }
     let matches = state.udf("regexp_like")?;

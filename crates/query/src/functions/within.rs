@@ -55,7 +55,8 @@ impl Within {
         Self { name, range: None, zone: None }
     }
 
-    fn ask(&mut self, from: i64, to: i64, zone: Option<&str>) -> Result<Period> {
+    /// Takes the range and the zone that a row asks for.
+    pub(super) fn ask(&mut self, from: i64, to: i64, zone: Option<&str>) -> Result<Period> {
         let range = Period { begin: EventTime::from_micros(from), end: EventTime::from_micros(to) };
         if self.range.is_some_and(|known| known != range) {
             return exec_err!("{} asks for one range of all rows", self.name);

@@ -112,6 +112,7 @@ impl FactTable {
                 ("week", Date32, false),
                 ("month", Date32, false),
                 ("previous_day", Date32, true),
+                ("first_day", Date32, false),
                 ("n", Int64, false),
             ],
             Self::ActiveKeys => &[
@@ -484,6 +485,10 @@ fn active(schema: SchemaRef, kind: Kind, series: Series, wanted: &Wanted) -> Bat
             "of" => Some(before(Kind::Spelling, kind, &series, rows().map(|row| row.id))),
             "key" => Some(keys(kind, &series, rows().map(|row| row.id))),
             "previous_day" => Some(maybe(rows().map(|row| row.previous_day))),
+            "first_day" => {
+                let in_days = days.iter().flat_map(|(day, rows)| rows.iter().map(move |row| (day, row.id)));
+                Some(dates(in_days.map(|(day, id)| series.first_day(id).unwrap_or(*day))))
+            }
             "n" => Some(numbers(rows().map(|row| row.n))),
             name => day_column(name, &lengths),
         })
