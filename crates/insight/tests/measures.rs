@@ -210,7 +210,8 @@ proptest! {
             let (server, tenths) = sorted[*place];
             sorted[..*place].iter().any(|(other, before)| *other == server && tenths - before <= 10)
         };
-        let mut expected: Vec<i64> = (0..sorted.len()).filter(|place| !is_repeat(place)).map(|place| sorted[place].1).collect();
+        let counted = (0..sorted.len()).filter(|place| !is_repeat(place));
+        let mut expected: Vec<i64> = counted.map(|place| sorted[place].1).collect();
         expected.sort_unstable();
         let times = starts.counted();
         prop_assert_eq!(times.iter().map(|time| time.micros() / 100_000).collect::<Vec<_>>(), expected.clone());

@@ -47,8 +47,8 @@ impl Starts {
     }
 }
 
-/// Of each of `times`, which are in order, how many of those before it lie within `width` of it, and it itself. Of equal
-/// ones the last has all of them before it.
+/// Of each of `times`, which are in order, how many of those before it lie within `width` of it, and it itself. Of
+/// equal ones the last has all of them before it.
 pub fn within(times: &[EventTime], width: Micros) -> impl Iterator<Item = u64> {
     let mut first = 0;
     times.iter().enumerate().map(move |(place, at)| {

@@ -157,6 +157,10 @@ fn host(text: &str) -> &str {
     text.split(':').next().unwrap_or_default()
 }
 
+/// A day, and how a launch of it differs from others: how firmly its ref names what was run, whether a program asked,
+/// its origin, its provider; as told.
+type Way<'a> = (Day, Option<Pin>, Option<bool>, Option<&'a str>, Option<&'a str>);
+
 fn launches(batch: &RecordBatch, read: &mut Specs, counts: &mut Counts) -> Result<()> {
     let columns = Columns::of(batch)?;
     let (days, n) = (columns.days("day")?, columns.numbers("n")?);
@@ -169,7 +173,7 @@ fn launches(batch: &RecordBatch, read: &mut Specs, counts: &mut Counts) -> Resul
     let api = columns.booleans("build_token")?;
     read.keep_for(counts);
     // Of the ways in which launches differ, and of who asks, there are few: each is written out once a batch.
-    let mut ways: BTreeMap<(Day, Option<Pin>, Option<bool>, Option<&str>, Option<&str>), u64> = BTreeMap::new();
+    let mut ways: BTreeMap<Way<'_>, u64> = BTreeMap::new();
     let mut askers: BTreeMap<(Day, &str), u64> = BTreeMap::new();
     for row in 0..batch.num_rows() {
         let (day, n) = (Day::from_number(days.value(row)), n.value(row).unsigned_abs());
