@@ -207,7 +207,7 @@ fn years_of_days_take_little_memory() {
         links,
         series.bytes()
     );
-    assert!(series.bytes() < 17 * usize::try_from(series.rows()).unwrap(), "{} bytes", series.bytes());
+    assert!(series.bytes() < 16 * usize::try_from(series.rows()).unwrap(), "{} bytes", series.bytes());
     if is_long {
         assert!(series.bytes() + names < 100_000_000, "{} bytes and {names} of names", series.bytes());
     }
