@@ -142,7 +142,7 @@ fn a_server_publishes_by_itself_and_serves_what_it_published() {
         }
         assert_eq!(answer.status, 404, "{}", answer.text());
     };
-    assert_eq!(index.text(), golden()["index.jsonl"]);
+    assert_eq!(index.text(), golden()["index.jsonl"], "it is written last, so the rest is there");
     assert_eq!(server.get("/archive/events-2018-11-03.jsonl").text(), golden()["events-2018-11-03.jsonl"]);
     assert_eq!(server.get("/archive/").status, 200);
     for path in ["/archive/../journal/", "/archive/%2e%2e/lock", "/archive/nothing.jsonl", "/archive//etc/passwd"] {

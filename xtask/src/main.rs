@@ -106,7 +106,7 @@ const LONG: [(&str, &str); 4] = [
     ("JOURNAL_SIMULATION_SEEDS", "200000"),
     ("PIPELINE_SIMULATION_SEEDS", "4000"),
     // deaths of the real program
-    ("RECOVERY_KILLS", "500"),
+    ("RECOVERY_KILLS", "2000"),
     // every step instead of every so-manieth; flipped bits
     ("HUBSCOPE_LONG", "1"),
 ];

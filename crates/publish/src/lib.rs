@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! store::snapshot ─▶ coverage (which days, how many events) ─▶ day after day: show each event by its schema's policy,
-//!                    sort, compare with the file that is there, write what differs ─▶ index.jsonl, index.html, last
+//!                    sort, compare with the file that is there, write what differs ─▶ index.html, at last index.jsonl
 //! ```
 //!
 //! Invariants: **P1** a field that was not declared public never leaves ([`line`](self) is the only place where an

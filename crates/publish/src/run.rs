@@ -62,8 +62,8 @@ impl Run {
         let entries: Vec<Entry> =
             days.values().map(|known| Entry { day: known.state.day, events: known.state.events }).collect();
         folder.put(index::STYLE, index::STYLE_TEXT.as_bytes())?;
-        folder.put(index::INDEX, index::jsonl(&entries).as_bytes())?;
         folder.put(index::PAGE, index::page(&self.options.title, &entries, now).as_bytes())?;
+        folder.put(index::INDEX, index::jsonl(&entries).as_bytes())?;
         folder.sync()?;
         published.set_aside = set_aside_others(&folder, &coverage)?;
         published.add(days.values().map(|known| &known.state));
