@@ -28,7 +28,7 @@ use crate::answer::{Answer, Gathered};
 use crate::coverage::CoverageCache;
 use crate::error::QueryError;
 use crate::functions::Budget;
-use crate::guard;
+use crate::guard::{self, Beside};
 use crate::hubs::Hubs;
 use crate::limits::Limits;
 use crate::rollup::{Facts, Rollups};
@@ -79,7 +79,7 @@ pub struct SqlOptions {
 }
 
 /// A statement with its values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Question {
     pub(crate) sql: String,
     pub(crate) values: Vec<(String, ScalarValue)>,
@@ -87,6 +87,8 @@ pub(crate) struct Question {
     pub(crate) scope: Scope,
     /// What tables of facts are made of; without, there are none.
     pub(crate) facts: Option<Facts>,
+    /// Rows that it may read as [`guard::ROWS`].
+    pub(crate) rows: Option<Answer>,
 }
 
 /// The engine could not be started.
@@ -155,8 +157,7 @@ impl Engine {
     /// [`QueryError`]: not a question, not SQL, unknown names, over a limit, unreadable data.
     pub async fn sql(&self, sql: &str, options: SqlOptions) -> Result<Answer, QueryError> {
         let rows_max = self.shared.limits.rows(options.limit);
-        let question =
-            Question { sql: sql.to_owned(), values: Vec::new(), rows_max, scope: options.scope, facts: None };
+        let question = Question { sql: sql.to_owned(), rows_max, scope: options.scope, ..Question::default() };
         let snapshot = self.shared.store.snapshot();
         self.ask(question, snapshot, self.deadline()).await
     }
@@ -279,12 +280,14 @@ impl Shared {
     ) -> Result<(SessionState, LogicalPlan), QueryError> {
         let memory = self.limits.memory_bytes_max;
         let statement = guard::parse(&question.sql, &self.limits)?;
-        let named = guard::named(self.base.state(), &statement, question.facts.is_some())?;
+        let beside = Beside { facts: question.facts.is_some(), rows: question.rows.is_some() };
+        let named = guard::named(self.base.state(), &statement, beside)?;
         let sessions = match named.relations.iter().any(|relation| matches!(relation.rows, views::Rows::Sessions)) {
             true => self.sessions(snapshot).await?,
             false => SessionRows::default(),
         };
-        let tables = Tables { relations: named.relations, sessions, facts: named.facts, of: question.facts };
+        let rows = question.rows.filter(|_| named.has_rows);
+        let tables = Tables { relations: named.relations, sessions, facts: named.facts, of: question.facts, rows };
         let state = self
             .base
             .open(snapshot, &tables, &question.scope, budget(&self.limits, deadline, 1))

@@ -179,15 +179,33 @@ pub(crate) struct Named {
     pub(crate) relations: Vec<views::Relation>,
     /// Tables of facts, by name.
     pub(crate) facts: Vec<(String, FactTable)>,
+    /// Whether [`ROWS`] is among it.
+    pub(crate) has_rows: bool,
 }
 
-/// What `statement` names, each known; tables of facts only where there are any. Functions in the place of a table name
-/// none; those there are (`generate_series`) make rows and read nothing.
-pub(crate) fn named(state: &SessionState, statement: &Statement, has_facts: bool) -> Result<Named, QueryError> {
+/// What else a statement may name, where there are any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beside {
+    /// Tables of facts.
+    pub(crate) facts: bool,
+    /// Rows of the question that it belongs to, as [`ROWS`].
+    pub(crate) rows: bool,
+}
+
+/// The name of the rows that a question's own statement answered with.
+pub(crate) const ROWS: &str = "answered";
+
+/// What `statement` names, each known. Functions in the place of a table name none; those there are
+/// (`generate_series`) make rows and read nothing.
+pub(crate) fn named(state: &SessionState, statement: &Statement, beside: Beside) -> Result<Named, QueryError> {
     let references = state.resolve_table_references(statement).map_err(|error| QueryError::planning(error, 0))?;
     let mut named = Named::default();
     for reference in references.iter().filter(|reference| !is_function(state, reference)) {
-        match fact_table(reference).filter(|_| has_facts) {
+        if beside.rows && matches!(reference, TableReference::Bare { table } if table.as_ref() == ROWS) {
+            named.has_rows = true;
+            continue;
+        }
+        match fact_table(reference).filter(|_| beside.facts) {
             Some(table) => named.facts.push(table),
             None => named.relations.push(relation(reference)?),
         }

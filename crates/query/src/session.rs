@@ -7,7 +7,7 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     SchemaProvider,
 };
-use datafusion::datasource::ViewTable;
+use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
@@ -19,7 +19,9 @@ use datafusion::prelude::SessionConfig;
 use derive::Rows as Sessions;
 use store::{Snapshot, Store, Table};
 
+use crate::answer::Answer;
 use crate::functions::{self, Budget};
+use crate::guard::ROWS;
 use crate::limits::Limits;
 use crate::rollup::{FactProvider, FactTable, Facts};
 use crate::scan::{Place, SessionTable, SnapshotTable};
@@ -42,6 +44,8 @@ pub(crate) struct Tables {
     pub(crate) facts: Vec<(String, FactTable)>,
     /// What those are made of: rows that the question's scope allows, and no others.
     pub(crate) of: Option<Facts>,
+    /// What [`ROWS`] stands for.
+    pub(crate) rows: Option<Answer>,
 }
 
 /// What all queries share: functions, optimiser, memory, cached footers.
@@ -113,6 +117,10 @@ impl Base {
             if let (Some(facts), false) = (&tables.of, schema.table_exist(name)) {
                 schema.register_table(name.clone(), Arc::new(FactProvider::new(*table, facts.clone())))?;
             }
+        }
+        if let Some(rows) = &tables.rows {
+            let table = MemTable::try_new(Arc::clone(rows.schema()), vec![rows.batches.clone()])?;
+            schema.register_table(ROWS.to_owned(), Arc::new(table))?;
         }
         Ok(state)
     }

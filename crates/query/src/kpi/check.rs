@@ -34,7 +34,7 @@ impl Engine {
         let answer = asking.ask(&kpi.sql, range).await.map_err(statement("```sql"))?;
         columns(kpi, &answer).map_err(|problem| place.at("```sql", 0, problem))?;
         if let HeadlineKind::Sql { sql, .. } = &kpi.headline {
-            asking.ask(sql, range).await.map_err(statement("[headline]"))?;
+            asking.ask_beside(sql, range, answer).await.map_err(statement("[headline]"))?;
         }
         if let Some(proven) = &kpi.proven {
             asking.ask(&proven.sql, range).await.map_err(statement("[proven]"))?;

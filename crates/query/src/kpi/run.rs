@@ -178,7 +178,7 @@ impl Asking<'_> {
         if let Some(note) = proven.and_then(|proven| notes::proven(proven, unit)) {
             notes.insert(0, note);
         }
-        let compared = self.compared(&rows, range, covered, unfinished, &mut notes).await?;
+        let compared = self.compared((&rows, &total), range, covered, unfinished, &mut notes).await?;
         let (change, comparison) = compared.unzip();
         let mut answer = KpiAnswer {
             id: self.kpi.id.clone(),
@@ -261,9 +261,9 @@ impl Asking<'_> {
     async fn rows(&self, range: TimeRange, periods: &[Period]) -> Result<Series, QueryError> {
         let answer = self.ask(&self.kpi.sql, range).await?;
         if self.kpi.grain == Grain::None {
-            return Ok(Series { answer, names: Vec::new(), folded: 0 });
+            return Ok(Series::of(answer));
         }
-        series::complete(answer, &self.kpi.shape, periods).map_err(|error| QueryError::Data(error.to_string()))
+        Series::complete(answer, &self.kpi.shape, periods).map_err(|error| QueryError::Data(error.to_string()))
     }
 
     /// The headline of those of the rows that lie in `range`.
@@ -284,7 +284,8 @@ impl Asking<'_> {
                 ..headline(self.sum(&rows.answer, range), &self.kpi.unit, &self.kpi.unit_one)
             },
             HeadlineKind::Sql { unit, unit_one, sql } => {
-                let answer = self.ask(sql, range).await?;
+                let told = rows.told_of(range).map_err(|error| QueryError::Data(error.to_string()))?;
+                let answer = self.ask_beside(sql, range, told).await?;
                 // A statement without a row answers 0, and one that answers NULL has too little to go by.
                 let value = match answer.cells().next() {
                     None => Some(0.0),
@@ -371,7 +372,7 @@ impl Asking<'_> {
     /// The finished part of `range` against the time with which it is to be compared.
     async fn compared(
         &self,
-        rows: &Series,
+        (rows, total): (&Series, &Total),
         range: TimeRange,
         covered: Option<TimeRange>,
         unfinished: Option<Day>,
@@ -389,10 +390,10 @@ impl Asking<'_> {
             told.push(problem);
             return Ok(None);
         }
-        let now = if self.kpi.grain == Grain::None && finished != range {
-            self.total(&self.rows(finished, &[]).await?, finished, None).await?
-        } else {
-            self.total(rows, finished, None).await?
+        let now = match self.kpi.grain {
+            _ if finished == range => total.clone(),
+            Grain::None => self.total(&self.rows(finished, &[]).await?, finished, None).await?,
+            _ => self.total(rows, finished, None).await?,
         };
         let rows_then = self.rows(then, &self.periods(then)).await?;
         let before = self.total(&rows_then, then, None).await?;
@@ -492,11 +493,20 @@ impl Asking<'_> {
     }
 
     pub(super) async fn ask(&self, sql: &str, range: TimeRange) -> Result<Answer, QueryError> {
-        let rows_max = self.engine.limits().rows_max;
-        let scope = self.scope.clone();
-        let facts = self.facts_of(range).await?;
-        let question = Question { sql: sql.to_owned(), values: self.values(range), rows_max, scope, facts };
+        self.engine.ask(self.question(sql, range).await?, Arc::clone(&self.snapshot), self.deadline).await
+    }
+
+    /// The same of a statement that may read the rows of the question, `told`.
+    pub(super) async fn ask_beside(&self, sql: &str, range: TimeRange, told: Answer) -> Result<Answer, QueryError> {
+        let question = Question { rows: Some(told), ..self.question(sql, range).await? };
         self.engine.ask(question, Arc::clone(&self.snapshot), self.deadline).await
+    }
+
+    async fn question(&self, sql: &str, range: TimeRange) -> Result<Question, QueryError> {
+        let rows_max = self.engine.limits().rows_max;
+        let facts = self.facts_of(range).await?;
+        let (sql, values, scope) = (sql.to_owned(), self.values(range), self.scope.clone());
+        Ok(Question { sql, values, rows_max, scope, facts, rows: None })
     }
 
     /// What the tables of facts hold for `range`.

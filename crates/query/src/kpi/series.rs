@@ -7,13 +7,14 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, RecordBatch, StringArray, StringViewArray,
 };
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{cast, filter_record_batch};
 use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Schema};
 use datafusion::arrow::error::ArrowError;
 use event::Day;
 use insight::measure::Bounds;
 
 use super::Shape;
+use super::range::TimeRange;
 use crate::answer::Answer;
 
 /// Series that a split shows; the rest are added up. More cannot be told apart on a chart, and each has a row for each
@@ -40,23 +41,48 @@ pub(crate) struct Period {
 pub(crate) struct Series {
     /// Its rows.
     pub(crate) answer: Answer,
+    /// What it was made of: the rows of the statement.
+    pub(crate) told: Answer,
     /// Names of the series of a split, largest first.
     pub(crate) names: Vec<String>,
     /// How many further ones are added up in the last of them.
     pub(crate) folded: usize,
 }
 
-/// The rows of `answer`, one for each of `periods` (and, of a split, each series).
-pub(crate) fn complete(answer: Answer, shape: &Shape, periods: &[Period]) -> Result<Series, ArrowError> {
-    match shape {
-        Shape::Plain => plain(answer, periods),
-        Shape::Split(_) => split(answer, periods),
-        Shape::Ratio => ratio(answer, periods),
-        Shape::Bounds => bounds(answer, periods),
+impl Series {
+    /// Rows that are no periods, as they are.
+    pub(crate) fn of(told: Answer) -> Self {
+        Self { answer: told.clone(), told, names: Vec::new(), folded: 0 }
+    }
+
+    /// The rows of `told`, one for each of `periods` (and, of a split, each series).
+    pub(crate) fn complete(told: Answer, shape: &Shape, periods: &[Period]) -> Result<Self, ArrowError> {
+        let answer = told.clone();
+        let (answer, (names, folded)) = match shape {
+            Shape::Plain => (plain(answer, periods)?, Default::default()),
+            Shape::Split(_) => split(answer, periods)?,
+            Shape::Ratio => (ratio(answer, periods)?, Default::default()),
+            Shape::Bounds => (bounds(answer, periods)?, Default::default()),
+        };
+        Ok(Self { answer, told, names, folded })
+    }
+
+    /// What the statement told of the periods that begin in `range`; of no periods, all.
+    pub(crate) fn told_of(&self, range: TimeRange) -> Result<Answer, ArrowError> {
+        let mut told = self.told.clone();
+        for batch in &mut told.batches {
+            let Some(periods) = batch.column_by_name("period") else { continue };
+            let periods = cast(periods, &DataType::Date32)?;
+            let periods = periods.as_primitive::<Date32Type>().iter();
+            let is_asked: BooleanArray =
+                periods.map(|day| Some(day.is_some_and(|day| range.holds(Day::from_number(day))))).collect();
+            *batch = filter_record_batch(batch, &is_asked)?;
+        }
+        Ok(told)
     }
 }
 
-fn plain(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
+fn plain(answer: Answer, periods: &[Period]) -> Result<Answer, ArrowError> {
     let mut values: BTreeMap<Day, Option<f64>> = periods.iter().map(|period| (period.start, empty(*period))).collect();
     let gaps: BTreeSet<Day> = periods.iter().filter(|period| !period.is_covered).map(|period| period.start).collect();
     for (day, [value]) in numbers(&answer, ["value"])? {
@@ -67,10 +93,11 @@ fn plain(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
     }
     let days: ArrayRef = Arc::new(Date32Array::from_iter_values(values.keys().map(|day| day.number())));
     let column: ArrayRef = Arc::new(values.values().copied().collect::<Float64Array>());
-    Ok(Series { answer: replaced(answer, vec![days, column])?, names: Vec::new(), folded: 0 })
+    replaced(answer, vec![days, column])
 }
 
-fn split(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
+/// Its rows, and the names of its series with how many further ones the last of them stands for.
+fn split(answer: Answer, periods: &[Period]) -> Result<(Answer, (Vec<String>, usize)), ArrowError> {
     let mut rows: BTreeMap<Day, BTreeMap<String, f64>> = BTreeMap::new();
     let mut totals: BTreeMap<String, f64> = BTreeMap::new();
     for batch in &answer.batches {
@@ -113,7 +140,7 @@ fn split(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
         Arc::new(StringViewArray::from_iter_values(series)),
         Arc::new(Float64Array::from(values)),
     ];
-    Ok(Series { answer: replaced(answer, columns)?, names, folded })
+    Ok((replaced(answer, columns)?, (names, folded)))
 }
 
 /// Names by size, and how many further ones there are, for which `other` then stands last.
@@ -136,7 +163,7 @@ fn largest(totals: BTreeMap<String, f64>) -> (Vec<String>, usize) {
 /// Columns of a number between two others.
 const BOUNDS: [&str; 3] = ["value_low", "value", "value_high"];
 
-fn bounds(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
+fn bounds(answer: Answer, periods: &[Period]) -> Result<Answer, ArrowError> {
     let mut found: BTreeMap<Day, [Option<f64>; 3]> =
         periods.iter().map(|period| (period.start, [empty(*period); 3])).collect();
     for (day, values) in numbers(&answer, BOUNDS)? {
@@ -146,11 +173,11 @@ fn bounds(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
     let side = |at: usize| -> ArrayRef {
         Arc::new(found.values().map(|values| values.get(at).copied().flatten()).collect::<Float64Array>())
     };
-    Ok(Series { answer: replaced(answer, vec![days, side(0), side(1), side(2)])?, names: Vec::new(), folded: 0 })
+    replaced(answer, vec![days, side(0), side(1), side(2)])
 }
 
 /// Percent of a numerator in a denominator, with both; without a percentage where the denominator is small.
-fn ratio(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
+fn ratio(answer: Answer, periods: &[Period]) -> Result<Answer, ArrowError> {
     let mut found: BTreeMap<Day, [Option<f64>; 2]> =
         periods.iter().filter(|period| !period.is_covered).map(|period| (period.start, [None, None])).collect();
     let is_gap: BTreeSet<Day> = found.keys().copied().collect();
@@ -181,7 +208,7 @@ fn ratio(answer: Answer, periods: &[Period]) -> Result<Series, ArrowError> {
         Field::new("denominator", DataType::Int64, true),
     ]));
     let batch = RecordBatch::try_new(schema, vec![days, percents, side(0)?, side(1)?])?;
-    Ok(Series { answer: answer.with_rows(batch), names: Vec::new(), folded: 0 })
+    Ok(answer.with_rows(batch))
 }
 
 /// The rows of `answer`, of numbers between two others, with those that are foretold in the place of their own, and a

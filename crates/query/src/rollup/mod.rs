@@ -404,8 +404,13 @@ impl Engine {
             ("zone".to_owned(), ScalarValue::Utf8(Some(zone.name().to_owned()))),
         ];
         let (shared, snapshot, rollup) = (self.shared(), Arc::clone(snapshot), id.rollup);
-        let question =
-            Question { sql: rollup.sql().to_owned(), values, rows_max: EVERY_ROW, scope: id.scope(), facts: None };
+        let question = Question {
+            sql: rollup.sql().to_owned(),
+            values,
+            rows_max: EVERY_ROW,
+            scope: id.scope(),
+            ..Question::default()
+        };
         self.run(deadline, async move { shared.count(question, rollup, counts, &snapshot, deadline).await }).await
     }
 }

@@ -97,6 +97,58 @@ async fn today_is_unfinished_and_left_out_of_the_comparison() {
     assert_eq!(answer.headline.unwrap().value, 21.0);
 }
 
+/// Its headline reads the rows: all of the range, and for the comparison those of the finished days.
+const MOST: &str = r#"+++
+id = "most"
+question = "How many launches were there on a day at most?"
+audience = ["operator"]
+group = "Binder"
+unit = "launches"
+unit_one = "launch"
+grain = "day"
+chart = "line"
+needs = ["launches"]
+privacy = "operators"
+definition = 1
+reading = "Each point is a day."
+[range]
+days = 28
+[headline]
+unit = "launches a day at most"
+unit_one = "launch a day at most"
+sql = "SELECT max(value) AS value FROM answered"
++++
+Most.
+
+```sql
+SELECT local_date(time, $zone) AS period, count(*) AS value FROM launches WHERE time >= $from AND time < $to GROUP BY 1
+```
+"#;
+
+#[tokio::test]
+async fn a_headline_reads_the_rows_and_nothing_else_does() {
+    let mut sandbox = Sandbox::new().await;
+    let mut rows: Vec<_> = (0..60).map(|n| launch(on("2024-03-01", n * 86_400_000_000 + n), "a/b/c")).collect();
+    rows.extend(
+        ["2024-04-12T01:00:00Z", "2024-04-29T00:00:00Z", "2024-04-29T01:00:00Z"].map(|time| launch(at(time), "a/b/c")),
+    );
+    sandbox.acknowledge(rows);
+    sandbox.clock.set(at("2024-04-29T06:00:00Z"));
+    let catalogue = query::Catalogue::read([("most.md", MOST)]).unwrap();
+    let params = [("from", "2024-04-10"), ("to", "2024-04-30")].into_iter().collect();
+    let answer = sandbox.engine.kpi(catalogue.get("most").unwrap(), &params, &query::Scope::All).await.unwrap();
+    assert_eq!(answer.headline.unwrap().value, 3.0, "today");
+    let change = answer.change.unwrap();
+    assert_eq!((change.value, change.before), (2.0, 1.0), "of the days that are over, and of those before them");
+
+    let rows = MOST.replace("FROM launches", "FROM answered");
+    let catalogue = query::Catalogue::read([("most.md", rows.as_str())]).unwrap();
+    let error = sandbox.engine.kpi(catalogue.get("most").unwrap(), &params, &query::Scope::All).await.unwrap_err();
+    assert!(error.to_string().contains("there is no table 'answered'"), "{error}");
+    let error = sandbox.engine.sql("SELECT * FROM answered", query::SqlOptions::default()).await.unwrap_err();
+    assert!(error.to_string().contains("there is no table 'answered'"), "{error}");
+}
+
 #[tokio::test]
 async fn exact_repeats_count_once_unless_the_time_is_cut_to_the_minute() {
     let mut sandbox = Sandbox::new().await;
