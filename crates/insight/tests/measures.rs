@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use event::{Day, EventTime};
 use insight::active::{Active, Days, distinct, lifecycle, rolling};
 use insight::measure::{
-    Bounds, By, Edges, EndReason, Length, Levels, Peak, Period, Present, Share, Span, Starts, Visit, at_once, by_user,
-    heat_map, long_runners, peak, proven, quantiles, reason, reasons, replay, running, spread, total, within,
+    Bounds, By, Edges, EndReason, Length, Levels, Peak, Period, Present, Ran, Share, Span, Starts, Visit, at_once,
+    by_user, heat_map, long_runners, peak, proven, quantiles, reason, reasons, replay, running, spread, total, within,
 };
 use insight::session::{Culler, EndKnownBy, Flags, Micros, Session, StartKnownBy};
 use jiff::tz::TimeZone;
@@ -149,6 +149,40 @@ proptest! {
             }
         }
         prop_assert_eq!(edges.levels(within), counted);
+    }
+
+    #[test]
+    fn each_day_has_the_time_of_its_instants(
+        rows in rows(), begin in 0..60_i64, length in 0..60_i64, as_of in 0..90_i64, halves in any::<bool>(),
+    ) {
+        const DAY: i64 = 7;
+        let within = period(begin, begin + length);
+        let day = |micros: i64| Day::from_number(i32::try_from(micros.div_euclid(DAY)).unwrap());
+        let (mut ran, mut others) = (Ran::default(), Ran::default());
+        for (index, row) in rows.iter().enumerate() {
+            let into = if halves && index % 2 == 0 { &mut others } else { &mut ran };
+            into.add(ALL.map(|by| Span::of(row, by, at(as_of))), within, |time| {
+                (day(time.micros()), at((time.micros().div_euclid(DAY) + 1) * DAY))
+            });
+        }
+        ran.extend(&others.into_numbers());
+        let mut expected: BTreeMap<Day, [i64; 3]> = BTreeMap::new();
+        for now in begin..begin + length {
+            for (bound, by) in ALL.into_iter().enumerate() {
+                let count = i64::try_from(at_instant(&rows, by, now, as_of)).unwrap();
+                expected.entry(day(now)).or_default()[bound] += count;
+            }
+        }
+        expected.retain(|_, micros| *micros != [0; 3]);
+        let found: BTreeMap<Day, [i64; 3]> = ran.by_day().map(|(day, of)| (day, [of.low, of.point, of.high])).collect();
+        // Days of sessions without length are told of, too.
+        for (day, micros) in found.iter().filter(|(_, micros)| **micros == [0; 3]) {
+            let has_one = rows.iter().flat_map(|row| ALL.map(|by| Span::of(row, by, at(as_of)))).any(|span| {
+                span.from == span.to && i64::from(day.number()) == span.from.micros().div_euclid(DAY)
+            });
+            prop_assert!(has_one, "{:?} {:?}", day, micros);
+        }
+        prop_assert_eq!(found.into_iter().filter(|(_, micros)| *micros != [0; 3]).collect::<BTreeMap<_, _>>(), expected);
     }
 
     #[test]

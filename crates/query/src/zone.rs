@@ -4,11 +4,11 @@
 //! clocks there show it, 23 or 25 hours long when they are changed; a day that a zone left out is empty. Nothing else
 //! in this crate asks a clock on a wall.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use datafusion::common::HashMap;
 use event::{Day, EventTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
@@ -17,6 +17,8 @@ use crate::nearest::{hint, nearest};
 
 /// Days beyond these (about the years -6200 and 9900) are cut in UTC: no calendar reaches further.
 const DAYS_WITH_RULES: Range<i32> = -3_000_000..2_900_000;
+
+const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// Names like these stand in the zone data for its own use.
 const NOT_ZONES: [&str; 3] = ["posixrules", "localtime", "Factory"];
@@ -87,17 +89,29 @@ impl Zone {
         Days::of(self).day(time)
     }
 
+    /// The weekday of `day` and from when to when it lasts, if the clocks show each of its 24 hours once and whole.
+    fn plain_day(&self, day: Day) -> Option<(i32, Range<i64>)> {
+        let span = self.start(day).micros()..self.start(day.next()).micros();
+        let begin = Timestamp::from_microsecond(span.start).ok()?;
+        let midnight = begin.to_zoned(self.rules.clone());
+        let change = self.rules.following(begin).next();
+        let is_plain = DAYS_WITH_RULES.contains(&day.number())
+            && span.end - span.start == 24 * HOUR_MICROS
+            && midnight.time() == jiff::civil::Time::midnight()
+            && change.is_none_or(|change| span.end <= change.timestamp().as_microsecond());
+        is_plain.then(|| (i32::from(midnight.weekday().to_monday_one_offset()), span))
+    }
+
     /// What a clock on the wall shows at `time`, and when it shows the next full hour.
     pub(crate) fn hour(&self, time: EventTime) -> Hour {
-        let whole = 3_600_000_000;
         let beyond = || {
             let micros = time.micros();
-            let hours = micros.div_euclid(whole);
+            let hours = micros.div_euclid(HOUR_MICROS);
             Hour {
                 // 1970-01-01 was a Thursday.
                 weekday: i32::try_from((hours.div_euclid(24) + 3).rem_euclid(7) + 1).unwrap_or(1),
                 hour: i32::try_from(hours.rem_euclid(24)).unwrap_or(0),
-                next: EventTime::from_micros(hours.saturating_add(1).saturating_mul(whole)),
+                next: EventTime::from_micros(hours.saturating_add(1).saturating_mul(HOUR_MICROS)),
             }
         };
         let Ok(timestamp) = Timestamp::from_microsecond(time.micros()) else { return beyond() };
@@ -191,9 +205,51 @@ impl<'a> Days<'a> {
         day
     }
 
+    /// The day that holds `time`, and the first instant after it.
+    pub(crate) fn day_and_next(&mut self, time: EventTime) -> (Day, EventTime) {
+        let day = self.day(time);
+        // A day that a zone left out is empty: the next one is looked for until time goes on.
+        let mut next = day.next();
+        while self.start(next) <= time.micros() && next.number() < day.number().saturating_add(3) {
+            next = next.next();
+        }
+        (day, EventTime::from_micros(self.start(next).max(time.micros().saturating_add(1))))
+    }
+
     /// The first instant of `day`, in microseconds.
     pub(crate) fn start(&mut self, day: Day) -> i64 {
         *self.starts.entry(day.number()).or_insert_with(|| self.zone.start(day).micros())
+    }
+}
+
+/// Finds the hours of many instants, and remembers a day on which no clock was changed.
+#[derive(Debug)]
+pub(crate) struct Hours<'a> {
+    zone: &'a Zone,
+    plain: Option<(i32, Range<i64>)>,
+}
+
+impl<'a> Hours<'a> {
+    /// The hours of `zone`.
+    pub(crate) fn of(zone: &'a Zone) -> Self {
+        Self { zone, plain: None }
+    }
+
+    /// As [`Zone::hour`].
+    pub(crate) fn hour(&mut self, time: EventTime) -> Hour {
+        let micros = time.micros();
+        if self.plain.as_ref().is_none_or(|(_, span)| !span.contains(&micros)) {
+            self.plain = self.zone.plain_day(self.zone.day(time));
+        }
+        let Some((weekday, span)) = self.plain.as_ref().filter(|(_, span)| span.contains(&micros)) else {
+            return self.zone.hour(time);
+        };
+        let hour = (micros - span.start) / HOUR_MICROS;
+        Hour {
+            weekday: *weekday,
+            hour: i32::try_from(hour).unwrap_or(0),
+            next: EventTime::from_micros(span.start + (hour + 1) * HOUR_MICROS),
+        }
     }
 }
 
@@ -257,6 +313,22 @@ mod tests {
                         "{name} {micros}"
                     );
                 }
+            }
+        }
+    }
+
+    /// What is remembered of a day is what the clocks show at each of its instants.
+    #[test]
+    fn hours_of_many_instants_are_those_of_each() {
+        for name in
+            ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia"]
+        {
+            let zone = Zone::named(name).unwrap();
+            let mut hours = Hours::of(&zone);
+            let (from, to) = (at("2010-10-01T00:00:00Z").micros(), at("2012-01-08T00:00:00Z").micros());
+            for micros in (from..to).step_by(7 * 60_000_000 + 1) {
+                let time = EventTime::from_micros(micros);
+                assert_eq!(hours.hour(time), zone.hour(time), "{name} {micros}");
             }
         }
     }

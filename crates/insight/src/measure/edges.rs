@@ -57,8 +57,14 @@ impl Edges {
         self.0.iter().map(|piece| piece.capacity() * size_of::<i64>()).sum()
     }
 
-    /// All of them as numbers, for [`Self::extend`].
+    /// All of them as numbers in order, for [`Self::extend`].
     pub fn into_numbers(self) -> Vec<i64> {
+        let mut numbers = self.joined();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    fn joined(self) -> Vec<i64> {
         let mut numbers = Vec::with_capacity(self.0.iter().map(Vec::len).sum());
         for piece in self.0 {
             numbers.extend(piece);
@@ -71,9 +77,10 @@ impl Edges {
         numbers.chunks(PIECE).for_each(|piece| self.0.push(piece.to_vec()));
     }
 
+    /// What was gathered on several threads is in order by stretches, which the stable sort finds and merges.
     fn sorted(self) -> Vec<i64> {
-        let mut numbers = self.into_numbers();
-        numbers.sort_unstable();
+        let mut numbers = self.joined();
+        numbers.sort();
         numbers
     }
 

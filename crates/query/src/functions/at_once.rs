@@ -1,4 +1,4 @@
-//! How many sessions ran at once, of sessions as they are: `start_low, start, end_low`, the best guess of their end and
+//! How many sessions ran at once, and how long, of sessions as they are: `start_low, start, end_low`, the best guess of their end and
 //! `end_high`, within a range.
 //!
 //! - `most_at_once(start_low, start, end_low, end, end_high, from, to)`: a record of the most of all, `low`, `point`
@@ -7,6 +7,8 @@
 //!   nothing ran are not in it.
 //! - `time_at_once(…, from, to)`: a list of records of how long (`micros`) how many (`level`) ran, by `bound`: 1 low,
 //!   2 point, 3 high.
+//! - `time_by_day(…, from, to, zone)`: a list of records of how long they ran on each day in all, `period`, and in
+//!   microseconds `low`, `point` and `high`; days on which no session was are not in it.
 //!
 //! Lists are taken apart with `unnest`. A row without one of its times is no session, but tells the range.
 
@@ -21,7 +23,7 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use datafusion::scalar::ScalarValue;
 use event::{Day, EventTime};
-use insight::measure::{Bounds, Edges};
+use insight::measure::{Bounds, Edges, Period, Ran, Span};
 
 use super::within::{TIMES, Within, check_days, is_text, is_time, state_fields};
 use crate::zone::Days;
@@ -32,6 +34,7 @@ enum Kind {
     Most,
     MostByDay,
     Time,
+    TimeByDay,
 }
 
 /// One of the functions.
@@ -42,9 +45,9 @@ pub(crate) struct AtOnce {
 }
 
 /// All of them.
-pub(crate) fn all() -> [AggregateUDF; 3] {
-    [Kind::Most, Kind::MostByDay, Kind::Time].map(|kind| {
-        let arguments = if kind == Kind::MostByDay { TIMES + 1 } else { TIMES };
+pub(crate) fn all() -> [AggregateUDF; 4] {
+    [Kind::Most, Kind::MostByDay, Kind::Time, Kind::TimeByDay].map(|kind| {
+        let arguments = if kind.has_days() { TIMES + 1 } else { TIMES };
         AggregateUDF::from(AtOnce { kind, signature: Signature::any(arguments, Volatility::Immutable) })
     })
 }
@@ -55,14 +58,19 @@ impl Kind {
             Self::Most => "most_at_once",
             Self::MostByDay => "most_at_once_by_day",
             Self::Time => "time_at_once",
+            Self::TimeByDay => "time_by_day",
         }
+    }
+
+    fn has_days(self) -> bool {
+        matches!(self, Self::MostByDay | Self::TimeByDay)
     }
 
     fn fields(self) -> Fields {
         let number = |name: &str| Field::new(name, DataType::Int64, false);
         match self {
             Self::Most => ["low", "point", "high"].map(number).to_vec().into(),
-            Self::MostByDay => {
+            Self::MostByDay | Self::TimeByDay => {
                 let day = Field::new("period", DataType::Date32, false);
                 [day].into_iter().chain(["low", "point", "high"].map(number)).collect()
             }
@@ -87,19 +95,20 @@ impl AggregateUDFImpl for AtOnce {
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
         let (times, zone) = arg_types.split_at(TIMES.min(arg_types.len()));
         if !times.iter().all(is_time) || !zone.iter().all(is_text) {
-            let zone = if self.kind == Kind::MostByDay { ", zone" } else { "" };
+            let zone = if self.kind.has_days() { ", zone" } else { "" };
             return plan_err!("{} takes start_low, start, end_low, end, end_high, from, to{zone}", self.name());
         }
         match self.kind {
             Kind::Most => Ok(self.kind.record()),
-            Kind::MostByDay | Kind::Time => {
+            Kind::MostByDay | Kind::Time | Kind::TimeByDay => {
                 Ok(DataType::List(Arc::new(Field::new_list_field(self.kind.record(), true))))
             }
         }
     }
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Running { kind: self.kind, edges: Edges::default(), within: Within::of(self.kind.name()) }))
+        let (edges, ran) = (Edges::default(), Ran::default());
+        Ok(Box::new(Running { kind: self.kind, edges, ran, within: Within::of(self.kind.name()) }))
     }
 
     fn state_fields(&self, _args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -113,7 +122,9 @@ impl AggregateUDFImpl for AtOnce {
 #[derive(Debug)]
 struct Running {
     kind: Kind,
+    /// Of all kinds but [`Kind::TimeByDay`].
     edges: Edges,
+    ran: Ran,
     within: Within,
 }
 
@@ -141,14 +152,29 @@ impl Running {
     fn most_by_day(&mut self) -> Result<ScalarValue> {
         let (days, starts) = self.days()?;
         let peaks = std::mem::take(&mut self.edges).peaks(&starts);
-        let some: Vec<_> = days.iter().zip(peaks).filter(|(_, peak)| peak.high > 0).collect();
+        self.by_day(&days.into_iter().zip(peaks).filter(|(_, peak)| peak.high > 0).collect::<Vec<_>>())
+    }
+
+    fn by_day(&self, days: &[(Day, Bounds<i64>)]) -> Result<ScalarValue> {
         let of = |bound: &dyn Fn(&Bounds<i64>) -> i64| -> ArrayRef {
-            Arc::new(some.iter().map(|(_, peak)| Some(bound(peak))).collect::<Int64Array>())
+            Arc::new(Int64Array::from_iter_values(days.iter().map(|(_, bounds)| bound(bounds))))
         };
-        let period: Date32Array = some.iter().map(|(day, _)| Some(day.number())).collect();
-        let columns =
-            vec![Arc::new(period) as ArrayRef, of(&|peak| peak.low), of(&|peak| peak.point), of(&|peak| peak.high)];
+        let period = Date32Array::from_iter_values(days.iter().map(|(day, _)| day.number()));
+        let columns = vec![Arc::new(period) as ArrayRef, of(&|day| day.low), of(&|day| day.point), of(&|day| day.high)];
         self.list(columns)
+    }
+
+    /// Adds `sessions`, cut where days begin.
+    fn cut(&mut self, sessions: Vec<([Span; 3], Period)>) -> Result<()> {
+        let Some(zone) = self.within.zone()? else { return Ok(()) };
+        let mut days = Days::of(&zone);
+        for (spans, range) in sessions {
+            let first = spans.iter().map(|span| span.from.max(range.begin)).min().unwrap_or(range.begin);
+            let last = spans.iter().map(|span| span.to.min(range.end)).max().unwrap_or(first);
+            check_days(self.kind.name(), days.day(first), days.day(last.max(first)))?;
+            self.ran.add(spans, range, |at| days.day_and_next(at));
+        }
+        self.ran.reach().map_or(Ok(()), |(first, last)| check_days(self.kind.name(), first, last))
     }
 
     fn time(&mut self) -> Result<ScalarValue> {
@@ -172,10 +198,19 @@ impl Running {
 
 impl Accumulator for Running {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        if self.kind != Kind::TimeByDay {
+            return self.within.take(values, |_, spans, range| {
+                self.edges.add(spans, range);
+                Ok(())
+            });
+        }
+        // Which zone it is stands in the rows.
+        let mut sessions = Vec::with_capacity(values.first().map_or(0, |times| times.len()));
         self.within.take(values, |_, spans, range| {
-            self.edges.add(spans, range);
+            sessions.push((spans, range));
             Ok(())
-        })
+        })?;
+        self.cut(sessions)
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
@@ -183,15 +218,23 @@ impl Accumulator for Running {
             Kind::Most => self.most(),
             Kind::MostByDay => self.most_by_day(),
             Kind::Time => self.time(),
+            Kind::TimeByDay => {
+                let days: Vec<_> = std::mem::take(&mut self.ran).by_day().collect();
+                self.by_day(&days)
+            }
         }
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.edges.bytes()
+        size_of_val(self) + self.edges.bytes() + self.ran.bytes()
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let numbers: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.edges).into_numbers()));
+        let numbers = match self.kind {
+            Kind::TimeByDay => std::mem::take(&mut self.ran).into_numbers(),
+            _ => std::mem::take(&mut self.edges).into_numbers(),
+        };
+        let numbers: ArrayRef = Arc::new(Int64Array::from(numbers));
         let numbers = SingleRowListArrayBuilder::new(numbers).build_list_scalar();
         Ok([numbers].into_iter().chain(self.within.state()).collect())
     }
@@ -202,7 +245,12 @@ impl Accumulator for Running {
         };
         let numbers = numbers.as_list::<i32>();
         for row in self.within.merge(asked)?.into_iter().filter(|row| numbers.is_valid(*row)) {
-            self.edges.extend(numbers.value(row).as_primitive::<Int64Type>().values());
+            let numbers = numbers.value(row);
+            let numbers = numbers.as_primitive::<Int64Type>().values();
+            match self.kind {
+                Kind::TimeByDay => self.ran.extend(numbers),
+                _ => self.edges.extend(numbers),
+            }
         }
         Ok(())
     }

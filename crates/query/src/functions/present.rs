@@ -2,14 +2,13 @@
 //! different people had a session on each day, `period`, `low`, `point` and `high`, to be taken apart with `unnest`.
 //! Days on which nobody had are not in it. A person is a number, as `key_of` gives it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, StructArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type};
 use datafusion::common::utils::SingleRowListArrayBuilder;
-use datafusion::common::{exec_datafusion_err, exec_err, plan_err, resources_err};
+use datafusion::common::{HashMap, exec_datafusion_err, exec_err, plan_err, resources_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 use event::EventTime;
 
 use super::budget::Budget;
-use crate::zone::{Days, Zone};
+use crate::zone::{Days, Hours, Zone};
 
 /// Where a stretch is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,7 +118,7 @@ impl ScalarUDFImpl for Spans {
         let mut pieces = Pieces::default();
         let mut lengths = Vec::with_capacity(args.number_rows);
         let mut valid = Vec::with_capacity(args.number_rows);
-        let mut days = Days::of(&zone);
+        let (mut days, mut hours) = (Days::of(&zone), Hours::of(&zone));
         let rows =
             begin.as_primitive::<TimestampMicrosecondType>().iter().zip(end.as_primitive::<TimestampMicrosecondType>());
         for row in rows {
@@ -134,7 +134,7 @@ impl ScalarUDFImpl for Spans {
                     }
                     let next = match self.cut {
                         Cut::Days => pieces.day(&mut days, at),
-                        Cut::Hours => pieces.hour(&zone, at),
+                        Cut::Hours => pieces.hour(&mut hours, at),
                     };
                     pieces.begin.push(at);
                     pieces.end.push(next.min(end));
@@ -170,19 +170,14 @@ struct Pieces {
 impl Pieces {
     /// Notes the day that holds `at`; when the next one begins.
     fn day(&mut self, days: &mut Days<'_>, at: i64) -> i64 {
-        let day = days.day(EventTime::from_micros(at));
+        let (day, next) = days.day_and_next(EventTime::from_micros(at));
         self.period.push(day.number());
-        // A day that a zone left out is empty: the next one is looked for until time goes on.
-        let mut next = day.next();
-        while days.start(next) <= at && next.number() < day.number() + 3 {
-            next = next.next();
-        }
-        days.start(next).max(at.saturating_add(1))
+        next.micros()
     }
 
     /// Notes the hour that holds `at`; when the next full one begins.
-    fn hour(&mut self, zone: &Zone, at: i64) -> i64 {
-        let hour = zone.hour(EventTime::from_micros(at));
+    fn hour(&mut self, hours: &mut Hours<'_>, at: i64) -> i64 {
+        let hour = hours.hour(EventTime::from_micros(at));
         self.weekday.push(hour.weekday);
         self.hour.push(hour.hour);
         hour.next.micros().max(at.saturating_add(1))
