@@ -4,6 +4,7 @@
 //! without an end runs until `as_of`.
 
 mod concurrency;
+mod crowds;
 mod cull;
 mod edges;
 mod heat;
@@ -21,6 +22,7 @@ use event::EventTime;
 use crate::session::Session;
 
 pub use concurrency::{Levels, Peak, at_once, peak};
+pub use crowds::Launches;
 pub use cull::{Replayed, Visit, replay};
 pub use edges::Edges;
 pub use heat::{Cell, HeatError, heat_map};

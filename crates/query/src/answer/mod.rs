@@ -71,6 +71,12 @@ impl Answer {
         Self { columns: described(&schema), batches, schema, ..self }
     }
 
+    /// Adds the rows of `further`, which has the same columns.
+    pub(crate) fn extend(&mut self, further: Self) {
+        self.batches.extend(further.batches);
+        self.truncated |= further.truncated;
+    }
+
     /// Names the unit of the column called `column`.
     pub(crate) fn with_unit(mut self, column: &str, unit: &str) -> Self {
         for found in self.columns.iter_mut().filter(|found| found.name == column) {

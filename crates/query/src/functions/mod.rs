@@ -18,6 +18,7 @@ mod spec;
 mod starts;
 mod text;
 mod within;
+mod workshops;
 
 use std::sync::Arc;
 
@@ -81,7 +82,8 @@ pub(crate) fn install(state: SessionState) -> Result<SessionState> {
         state.register_udf(Arc::new(function))?;
     }
     state.register_udaf(Arc::new(quantile::length_percentiles()))?;
-    for function in at_once::all().into_iter().chain([present::people_by_day(), starts::most_starts_by_day()]) {
+    let others = [present::people_by_day(), starts::most_starts_by_day(), workshops::workshops()];
+    for function in at_once::all().into_iter().chain(others) {
         state.register_udaf(Arc::new(function))?;
     }
     let matches = state.udf("regexp_like")?;

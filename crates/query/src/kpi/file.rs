@@ -1,5 +1,7 @@
 //! Reads a question's file: TOML between two lines `+++`, help in Markdown, one block of SQL.
 
+use std::num::NonZero;
+
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use serde::Deserialize;
 
@@ -51,6 +53,7 @@ struct FrontMatter {
     marks_history: bool,
     #[serde(default)]
     trend: bool,
+    pieces: Option<NonZero<usize>>,
     rollup: Option<RollupTable>,
     needs: Vec<String>,
     privacy: Privacy,
@@ -189,6 +192,10 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         let problem = "such a chart has no time: its grain is none";
         return Err(at_key(file, front, "chart", problem));
     }
+    if matter.pieces.is_some() && matter.grain == Grain::None {
+        let problem = "pieces are of periods: the grain is day, week or month";
+        return Err(at_key(file, front, "pieces", problem));
+    }
     let rollup = matter.rollup.as_ref().map(|table| rollup(file, front, table)).transpose()?;
     let headline = headline(file, front, matter.headline)?;
     let mut parameters = matter
@@ -212,6 +219,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Kpi, CatalogueError> {
         whole: matter.ratio.map(|ratio| ratio.whole).unwrap_or_default(),
         marks_history: matter.marks_history,
         has_trend: matter.trend,
+        pieces: matter.pieces,
         rollup,
         chart: matter.chart,
         needs: matter.needs,
@@ -544,6 +552,8 @@ mod tests {
                 "launches.md:10: what has a trend declares the parameter 'through', an integer with a default",
             ),
             (change("[range]", "[[note]]\ntext = \"\"\n[range]"), "unknown field `text`, expected `sql`"),
+            (change("grain = ", "pieces = 0\ngrain = "), "invalid value: integer `0`, expected a nonzero"),
+            (change("\"day\"", "\"none\"\npieces = 2"), "launches.md:9: pieces are of periods"),
         ] {
             let error = parse("kpis/binder/launches.md", &text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}\n{expected}");

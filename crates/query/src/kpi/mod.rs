@@ -17,6 +17,7 @@ mod series;
 mod trend;
 
 use std::fmt;
+use std::num::NonZero;
 
 pub use answer::{Change, Comparison, Excluded, Headline, KpiAnswer, Ratio};
 pub(crate) use answer::{counted, grouped};
@@ -78,6 +79,8 @@ pub struct Kpi {
     pub(crate) marks_history: bool,
     /// Whether a line through its weeks foretells further ones.
     pub(crate) has_trend: bool,
+    /// Of how many periods a longer range is answered at a time, so that memory is bounded.
+    pub(crate) pieces: Option<NonZero<usize>>,
     /// Its place on the first page of an audience, the least first.
     pub(crate) first: Vec<(Audience, u16)>,
     pub(crate) range: DefaultRange,

@@ -259,11 +259,23 @@ impl Asking<'_> {
 
     /// The rows of `range`, complete.
     async fn rows(&self, range: TimeRange, periods: &[Period]) -> Result<Series, QueryError> {
-        let answer = self.ask(&self.kpi.sql, range).await?;
+        let mut pieces = self.pieces(range).into_iter();
+        let mut answer = self.ask(&self.kpi.sql, pieces.next().unwrap_or(range)).await?;
+        for piece in pieces {
+            answer.extend(self.ask(&self.kpi.sql, piece).await?);
+        }
         if self.kpi.grain == Grain::None {
             return Ok(Series::of(answer));
         }
         Series::complete(answer, &self.kpi.shape, periods).map_err(|error| QueryError::Data(error.to_string()))
+    }
+
+    /// What of `range` is answered at a time.
+    fn pieces(&self, range: TimeRange) -> Vec<TimeRange> {
+        let Some(length) = self.kpi.pieces else { return vec![range] };
+        let starts: Vec<Day> = periods(self.kpi.grain, range).into_iter().step_by(length.get()).collect();
+        let ends = starts.iter().skip(1).copied().chain([range.to]);
+        starts.iter().zip(ends).map(|(from, to)| TimeRange { from: *from, to }).collect()
     }
 
     /// The headline of those of the rows that lie in `range`.

@@ -114,15 +114,28 @@ async fn workshops_and_courses_equal_a_walk_over_the_launches() {
         let range = [("from", from_text.as_str()), ("to", &to_text), ("zone", zone_name), ("compare", "none")];
         let inside = |micros: i64| (from..to).contains(&day_of(micros, &zone));
         for people in ["3", "10", "25"] {
-            let mut weeks: BTreeMap<Date, usize> =
-                [(from, 0), (from.checked_add(7.days()).unwrap(), 0)].into_iter().collect();
-            for begun in workshops(&launches, people.parse().unwrap()).into_iter().filter(|at| inside(*at)) {
-                *weeks.get_mut(&Step::Week.begin(day_of(begun, &zone))).unwrap() += 1;
-                found += 1;
-            }
+            let begun: Vec<Date> =
+                workshops(&launches, people.parse().unwrap()).into_iter().map(|at| day_of(at, &zone)).collect();
+            let weeks = |from: Date| {
+                let mut weeks: BTreeMap<Date, usize> =
+                    from.series(7.days()).take_while(|week| *week < to).map(|week| (week, 0)).collect();
+                for day in begun.iter().filter(|day| (from..to).contains(*day)) {
+                    *weeks.get_mut(&Step::Week.begin(*day)).unwrap() += 1;
+                }
+                weeks
+            };
+            let told = |weeks: &BTreeMap<Date, usize>| {
+                weeks.iter().map(|(week, count)| format!("{week},{count}")).collect::<Vec<_>>().join(";")
+            };
             let answer = sandbox.kpi("workshops", &[&range[..], &[("people", people)]].concat()).await.unwrap();
-            let expected: Vec<String> = weeks.iter().map(|(week, count)| format!("{week},{count}")).collect();
-            assert_eq!(watched(&answer.answer), expected.join(";"), "{zone_name} {people}");
+            let expected = weeks(from);
+            found += expected.values().sum::<usize>();
+            assert_eq!(watched(&answer.answer), told(&expected), "{zone_name} {people}");
+            // Of a range that is answered in two pieces, the second of which begins amid the crowds.
+            let before = from.checked_sub(56.days()).unwrap().to_string();
+            let long = [("from", before.as_str()), ("to", &to_text), ("zone", zone_name), ("people", people)];
+            let in_pieces = sandbox.kpi("workshops", &long).await.unwrap();
+            assert_eq!(watched(&in_pieces.answer), told(&weeks(first)), "{zone_name} {people}, in pieces");
             let unread = launches.iter().filter(|(at, spec)| inside(*at) && SPECS[*spec].1.is_empty()).count();
             assert_eq!(answer.excluded[0].rows, unread as u64, "{zone_name}");
         }
