@@ -182,7 +182,8 @@ proptest! {
             });
             prop_assert!(has_one, "{:?} {:?}", day, micros);
         }
-        prop_assert_eq!(found.into_iter().filter(|(_, micros)| *micros != [0; 3]).collect::<BTreeMap<_, _>>(), expected);
+        let found: BTreeMap<_, _> = found.into_iter().filter(|(_, micros)| *micros != [0; 3]).collect();
+        prop_assert_eq!(found, expected);
     }
 
     #[test]

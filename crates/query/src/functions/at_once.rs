@@ -1,5 +1,5 @@
-//! How many sessions ran at once, and how long, of sessions as they are: `start_low, start, end_low`, the best guess of their end and
-//! `end_high`, within a range.
+//! How many sessions ran at once, and how long, of sessions as they are: `start_low, start, end_low`, the best guess of
+//! their end and `end_high`, within a range.
 //!
 //! - `most_at_once(start_low, start, end_low, end, end_high, from, to)`: a record of the most of all, `low`, `point`
 //!   and `high`.
