@@ -122,8 +122,9 @@ impl AggregateUDFImpl for AtOnce {
 #[derive(Debug)]
 struct Running {
     kind: Kind,
-    /// Of all kinds but [`Kind::TimeByDay`].
+    /// Of all kinds but the last.
     edges: Edges,
+    /// Of [`Kind::TimeByDay`].
     ran: Ran,
     within: Within,
 }

@@ -270,12 +270,13 @@ impl Asking<'_> {
         Series::complete(answer, &self.kpi.shape, periods).map_err(|error| QueryError::Data(error.to_string()))
     }
 
-    /// What of `range` is answered at a time.
+    /// What of `range` is answered at a time. Where nothing is known, nothing is asked.
     fn pieces(&self, range: TimeRange) -> Vec<TimeRange> {
         let Some(length) = self.kpi.pieces else { return vec![range] };
         let starts: Vec<Day> = periods(self.kpi.grain, range).into_iter().step_by(length.get()).collect();
         let ends = starts.iter().skip(1).copied().chain([range.to]);
-        starts.iter().zip(ends).map(|(from, to)| TimeRange { from: *from, to }).collect()
+        let pieces = starts.iter().zip(ends).map(|(from, to)| TimeRange { from: *from, to });
+        pieces.filter(|piece| self.covered_days(*piece) > 0).collect()
     }
 
     /// The headline of those of the rows that lie in `range`.
