@@ -1,5 +1,5 @@
-//! `kill -9` under load, over and over on one folder: 64 times, or `RECOVERY_KILLS=n` times for whoever has longer;
-//! and amid what an operator asks for seldom.
+//! `kill -9` under load, over and over on one folder: 64 times, or `RECOVERY_KILLS=n` times for whoever has longer (on
+//! several folders if there are many); and amid what an operator asks for seldom.
 
 use std::fs;
 use std::process::Stdio;
@@ -43,6 +43,8 @@ const POINTS: [&str; 7] = [
 ];
 /// Which time it dies there: the first (often while it starts, on what an earlier death left) and a later one.
 const PASSAGES: [u64; 2] = [1, 4];
+const OTHER_KILLS: u64 = KILLS_AT_START + (POINTS.len() * PASSAGES.len()) as u64;
+const KILLS_OF_A_FOLDER_MAX: usize = 500;
 
 /// Places amid an erasure, and which time it dies there. Nothing else commits meanwhile: the first two commits are the
 /// flush of both tables, the next two take the rows out of them.
@@ -86,21 +88,26 @@ enum Death {
 
 #[test]
 fn what_was_acknowledged_is_kept_once_whenever_the_program_is_killed() {
-    let (sandbox, ledger, mut random) = (Sandbox::new(), Arc::default(), Random::new(SEED));
-    let deaths = deaths(&mut random);
-    let mut starts = survive(&sandbox, &ledger, deaths, &mut random);
-    let archive = sandbox.path("archive");
-    sandbox.run(["archive", "publish", "--to", archive.to_str().expect("a UTF-8 path")]).output();
-    check_archive(&ledger, &archive);
-    // The archive that was being published when the program died is mended by the next publication.
-    sandbox.run(["archive", "publish"]).output();
-    check_archive(&ledger, &sandbox.data().join("archive"));
+    let wished = std::env::var("RECOVERY_KILLS").ok().and_then(|kills| kills.parse::<u64>().ok());
+    let mut random = Random::new(SEED);
+    let (mut starts, mut acknowledged, mut sent) = (Vec::new(), 0, 0);
+    for kills in folders(wished.unwrap_or(KILLS_UNDER_LOAD + OTHER_KILLS)) {
+        let (sandbox, ledger) = (Sandbox::new(), Arc::default());
+        let deaths = deaths(kills, &mut random);
+        starts.extend(survive(&sandbox, &ledger, deaths, &mut random));
+        let archive = sandbox.path("archive");
+        sandbox.run(["archive", "publish", "--to", archive.to_str().expect("a UTF-8 path")]).output();
+        check_archive(&ledger, &archive);
+        // The archive that was being published when the program died is mended by the next publication.
+        sandbox.run(["archive", "publish"]).output();
+        check_archive(&ledger, &sandbox.data().join("archive"));
+        acknowledged += ledger.acknowledged();
+        sent += ledger.events().len();
+    }
     starts.sort_unstable();
     println!(
-        "{} kills; {} events acknowledged, {} sent; restart to ready p50 {:?}, p99 {:?}",
+        "{} kills; {acknowledged} events acknowledged, {sent} sent; restart to ready p50 {:?}, p99 {:?}",
         starts.len(),
-        ledger.acknowledged(),
-        ledger.events().len(),
         starts[starts.len() / 2],
         starts[starts.len() * 99 / 100]
     );
@@ -156,12 +163,15 @@ fn survive(sandbox: &Sandbox, ledger: &Arc<Ledger>, deaths: Vec<Death>, random: 
     starts
 }
 
-/// The deaths of the first test, in an order that mixes the kinds.
-fn deaths(random: &mut Random) -> Vec<Death> {
+/// How many deaths each folder sees: what a folder holds grows with each, and all of it is compared.
+fn folders(wished: u64) -> impl Iterator<Item = u64> {
+    (0..wished).step_by(KILLS_OF_A_FOLDER_MAX).map(move |before| (wished - before).min(KILLS_OF_A_FOLDER_MAX as u64))
+}
+
+/// The deaths of the first test, in an order that mixes the kinds; not fewer than there are kinds.
+fn deaths(kills: u64, random: &mut Random) -> Vec<Death> {
     let mut deaths = Vec::new();
-    let others = KILLS_AT_START + (POINTS.len() * PASSAGES.len()) as u64;
-    let wished = std::env::var("RECOVERY_KILLS").ok().and_then(|kills| kills.parse::<u64>().ok());
-    for number in 0..wished.map_or(KILLS_UNDER_LOAD, |kills| kills.saturating_sub(others)) {
+    for number in 0..kills.saturating_sub(OTHER_KILLS) {
         let answers = random.between(1, ANSWERS_BEFORE_KILL_MAX);
         deaths.push(Death::UnderLoad { answers, publishes: number % 4 == 0 });
     }

@@ -21,6 +21,13 @@ use event::{
 };
 use store::{Options, Rows, Store, Table};
 
+/// As the program has it: what memory remains with is the allocator's doing too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// … and as many threads for work that blocks, each of which keeps memory of its own.
+const BLOCKING_THREADS: usize = 16;
+
 /// 2025-01-01.
 const BEGIN: i64 = 1_735_689_600_000_000;
 const MINUTE: i64 = 60_000_000;
@@ -295,8 +302,12 @@ async fn compact_here(root: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build()?.block_on(measure())
+}
+
+async fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number =
         |index: usize, default: usize| arguments.get(index).and_then(|text| text.parse().ok()).unwrap_or(default);
