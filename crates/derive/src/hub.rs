@@ -75,7 +75,7 @@ impl HubLedger {
 
     /// Takes how a session began that goes on.
     pub(crate) fn carry(&mut self, server: Server, began: Evidence) {
-        self.ledger.add(server, began);
+        self.ledger.carry(server, began);
     }
 
     pub(crate) fn act(&mut self, acted: &Acted) {

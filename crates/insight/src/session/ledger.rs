@@ -58,6 +58,12 @@ impl Ledger {
         self.timelines.insert(server, Timeline::after(last, stopped));
     }
 
+    /// Takes how a session of `server` began that follows those kept elsewhere. See [`Timeline::carry`].
+    pub fn carry(&mut self, server: Server, began: Evidence) {
+        self.timelines.entry(server.clone()).or_default().carry(began);
+        self.changed.insert(server);
+    }
+
     /// Takes evidence about one server.
     pub fn add(&mut self, server: Server, evidence: Evidence) {
         let timeline = self.timelines.entry(server.clone()).or_default();

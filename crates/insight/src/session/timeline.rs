@@ -82,6 +82,12 @@ impl Timeline {
         Ok(())
     }
 
+    /// Takes how a session began that follows those kept elsewhere: also where it did at the instant at which the last
+    /// of them ended.
+    pub fn carry(&mut self, began: Evidence) {
+        self.evidence.add(began);
+    }
+
     /// Whether it is about a session that is kept elsewhere.
     fn is_told(&self, evidence: &Evidence) -> bool {
         let at = match evidence {

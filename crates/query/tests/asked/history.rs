@@ -208,6 +208,32 @@ async fn a_day_whose_events_have_left_is_no_gap_where_its_facts_are_kept_and_one
     assert_eq!(engine.hub_names(&Scope::All).await.unwrap(), ["north", "south"]);
 }
 
+/// Events of whole seconds often have the same time. The first session is over and kept; the second one, of which only
+/// the start leaves, goes on.
+#[tokio::test]
+async fn a_session_that_began_when_another_ended_outlives_its_start() {
+    let mut sandbox = Sandbox::new().await;
+    let derived = sandbox.store.derived("rollups");
+    let (engine, sessions) = life(&sandbox, &derived);
+    let rows = [(1, "start"), (3, "stop"), (3, "start"), (9, "stop")].map(|(day, action)| {
+        let time = EventTime::from_micros("2024-02-01".parse::<Day>().unwrap().start().micros() + day * 24 * HOUR);
+        server_action_of(time, action, "ann", "")
+    });
+    sandbox.acknowledge_of("north", at("2024-02-10T00:00:00Z"), rows.into());
+    let all = "SELECT start, \"end\", start_known_by FROM sessions ORDER BY start";
+    let expected = "2024-02-02T00:00:00Z,2024-02-04T00:00:00Z,event;2024-02-04T00:00:00Z,2024-02-10T00:00:00Z,event";
+    // Each of the four leaves in turn.
+    for (today, events) in [("2024-02-10", 4), ("2024-02-11", 3), ("2024-02-13", 1), ("2024-02-19", 0)] {
+        sandbox.clock.set(at(&format!("{today}T12:00:00Z")));
+        leave(&sandbox, (&engine, &sessions), &TERM, None).await;
+        assert_eq!(sandbox.rows("SELECT count(*) FROM events").await, events.to_string(), "{today}");
+        for engine in [&engine, &life(&sandbox, &derived).0] {
+            let found = lines(&engine.sql(all, query::SqlOptions::default()).await.unwrap());
+            assert_eq!(found, expected, "{today}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_is_forgotten_on_one_hub_stays_on_the_other() {
     let (sandbox, engine, sessions) = left().await;
