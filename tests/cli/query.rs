@@ -35,6 +35,38 @@ fn an_answer_comes_in_every_form() {
     assert_eq!(unasked, ask("csv"), "a program that reads a pipe gets CSV");
 }
 
+/// A file of the first rows looks like a whole one.
+#[test]
+fn who_gets_a_part_of_the_rows_is_told() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    for _ in 0..3 {
+        assert_eq!(server.post_events(LAUNCH.as_bytes()).status, 200);
+    }
+    let ask = |format: &str, limit: &str| {
+        sandbox.run(["query", "--format", format, "--limit", limit, "SELECT provider FROM launches"])
+    };
+    let cut = "the first 2 rows; there are more";
+    let told = |format: &str| {
+        let (part, whole) = (ask(format, "2"), ask(format, "3"));
+        assert!(!whole.stderr.contains("there are more") && !whole.stdout.contains("there are more"), "{whole:?}");
+        assert_eq!(part.code, Some(0), "{part:?}");
+        (part.stdout.contains(cut), part.stderr.contains(cut))
+    };
+    let everywhere = || {
+        for format in ["csv", "json", "parquet"] {
+            assert_eq!(told(format), (false, true), "{format}: beside the answer, which stays what it is");
+        }
+        for format in ["table", "markdown"] {
+            assert_eq!(told(format), (true, false), "{format}: in it, once");
+        }
+    };
+    everywhere();
+    server.terminate();
+    assert_eq!(server.ended_within(TIME_LIMIT).0.code, Some(0));
+    everywhere();
+}
+
 #[test]
 fn a_fault_in_the_question_is_told_and_is_no_success() {
     let sandbox = Sandbox::new();

@@ -82,6 +82,12 @@ async fn reply(root: &Path, config: &Config, start: Start, request: &Request, ba
 fn print(reply: &Reply) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let written = match reply {
+        Reply::Part { reply, told } => {
+            drop(out);
+            print(reply)?;
+            eprintln!("hubscope: {told}");
+            return Ok(());
+        }
         Reply::Text(text) | Reply::Verdict { text, .. } => out.write_all(text.as_bytes()),
         Reply::Bytes(bytes) => out.write_all(bytes),
     };

@@ -86,6 +86,8 @@ pub(crate) enum Reply {
     Text(String),
     /// To be written to a file or a pipe; base64 on the way.
     Bytes(#[serde(with = "base64_text")] Vec<u8>),
+    /// To be printed, and to be told beside it on standard error that it is not all.
+    Part { reply: Box<Reply>, told: String },
     /// To be printed; unless it is sound, the command ends with a code of its own.
     Verdict { text: String, sound: bool },
 }
@@ -408,11 +410,16 @@ fn read_unless_known(
 }
 
 fn written(answer: &Answer, format: Format) -> Result<Reply> {
-    Ok(match format {
-        Format::Table => Reply::Text(answer.table()),
+    let reply = match format {
+        // These two say themselves what was left out.
+        Format::Table => return Ok(Reply::Text(answer.table())),
+        Format::Markdown => return Ok(Reply::Text(answer.markdown())),
         Format::Json => Reply::Text(format!("{}\n", answer.json())),
         Format::Csv => Reply::Text(answer.csv()),
-        Format::Markdown => Reply::Text(answer.markdown()),
         Format::Parquet => Reply::Bytes(answer.parquet().map_err(|error| anyhow!(error))?),
+    };
+    Ok(match answer.cut() {
+        Some(told) => Reply::Part { reply: Box::new(reply), told },
+        None => reply,
     })
 }

@@ -1,11 +1,14 @@
 //! The forms in which an answer can be had.
 
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use query::Answer;
 
 use crate::api;
 use crate::error::Problem;
+
+/// Set where rows were left out: what is not JSON cannot say so itself to a program.
+const CUT: HeaderName = HeaderName::from_static("hubscope-truncated");
 
 /// A form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +53,16 @@ impl Format {
 /// # Errors
 /// A problem when the answer cannot be written so, or has no chart.
 pub(crate) async fn formatted(answer: Answer, format: Format, name: &str) -> Result<Response, Problem> {
+    let is_cut = answer.truncated;
     let written = tokio::task::spawn_blocking(move || write(&answer, format)).await;
     let mut response = written.map_err(|error| Problem::internal(format!("format: {error}")))??;
     match format {
         Format::Csv => save(&mut response, name, "csv"),
         Format::Parquet => save(&mut response, name, "parquet"),
         Format::Json | Format::Markdown | Format::Svg | Format::Vega => {}
+    }
+    if is_cut {
+        response.headers_mut().insert(CUT, HeaderValue::from_static("true"));
     }
     Ok(response)
 }

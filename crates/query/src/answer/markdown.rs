@@ -18,8 +18,8 @@ impl Answer {
             let row: Vec<String> = cells.iter().map(|cell: &Cell| escaped(&cell.text())).collect();
             push_row(&mut out, &row);
         }
-        if self.truncated {
-            out.push_str("\n(more rows were left out)\n");
+        if let Some(told) = self.cut() {
+            out.push_str(&format!("\n({told})\n"));
         }
         out
     }

@@ -56,6 +56,13 @@ impl Answer {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
+    /// What to tell people of rows that were left out, if any were.
+    pub fn cut(&self) -> Option<String> {
+        let rows = self.rows();
+        let told = || format!("the first {rows} rows; there are more (raise the limit, or ask for fewer columns)");
+        self.truncated.then(told)
+    }
+
     /// Each row as its cells.
     pub(crate) fn cells(&self) -> impl Iterator<Item = Vec<Cell>> + '_ {
         self.batches.iter().flat_map(|batch| {

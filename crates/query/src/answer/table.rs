@@ -25,7 +25,8 @@ impl Answer {
         for row in &rows {
             push_line(&mut out, row, &widths, &right);
         }
-        out.push_str(&counted(rows.len(), self.truncated));
+        out.push_str(&self.cut().unwrap_or_else(|| counted(rows.len())));
+        out.push('\n');
         out
     }
 }
@@ -71,12 +72,8 @@ fn push_line(out: &mut String, cells: &[Shown], widths: &[usize], right: &[bool]
     out.push('\n');
 }
 
-fn counted(rows: usize, truncated: bool) -> String {
-    match (rows, truncated) {
-        (1, false) => "1 row\n".to_owned(),
-        (rows, false) => format!("{rows} rows\n"),
-        (rows, true) => format!("the first {rows} rows; there are more (raise the limit to see them)\n"),
-    }
+fn counted(rows: usize) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
 }
 
 /// One line, no control characters (a name may try to move the cursor), not too wide.

@@ -40,6 +40,9 @@ async fn a_statement_is_answered_in_each_form_and_cut_at_its_limit() {
         assert_eq!(answer.status, 200, "{format}");
         assert_eq!(answer.header("content-type"), Some(content_type));
         assert!(answer.body.starts_with(start.as_bytes()), "{format}");
+        assert_eq!(answer.header("hubscope-truncated"), Some("true"), "{format}");
+        let whole = sandbox.post_json(&format!("/api/v1/query?format={format}"), &body.replace(":2}", ":10000}")).await;
+        assert_eq!((whole.status, whole.header("hubscope-truncated")), (200, None), "{format}");
     }
     let json = sandbox.post_json("/api/v1/query", body).await.json();
     assert_eq!((json["rows"].as_array().unwrap().len(), &json["truncated"]), (2, &true.into()));
