@@ -27,8 +27,8 @@ use crate::part::Part;
 use crate::transactions::{self, Transactions};
 use crate::write::{PartFolder, Written, now_millis};
 
-/// Commits between two checkpoints. Each commit that is read anew costs three megabytes of buffers and a tenth of a
-/// millisecond; with a hundred a flush took 9 to 27 % longer than with twenty, and opening 1.8 times as long.
+/// Commits between two checkpoints. Each commit that is read anew costs three megabytes of buffers, and time: with a
+/// hundred a flush took 9 to 27 % longer than with twenty, and opening 1.8 times as long.
 pub(crate) const CHECKPOINT_COMMITS: u64 = 20;
 
 /// What a table holds at one version.
